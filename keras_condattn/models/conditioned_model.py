@@ -1,0 +1,90 @@
+"""The Keras model of every conditioned network."""
+
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_condattn._export import export
+
+
+@export
+class ConditionedModel(keras.Model):
+    """A functional model that looks at its conditioning before it works with it.
+
+    Nothing can be raised inside a compiled step, and a NaN there ends as a NaN in
+    every weight. So `fit`, `evaluate` and `predict` (and their `_on_batch` forms)
+    check the conditioning *arrays* they are given first. Streams (`PyDataset`,
+    `DataLoader`, generators) are checked where they are made:
+    `keras_condattn.datasets.Batches` refuses such an item by name.
+
+    Made like any functional model: `ConditionedModel(inputs, outputs)`, with a dict
+    of inputs that has a `"conditioning"`.
+
+    Raises:
+        ValueError: where the conditioning is not finite or not one vector an image.
+
+    Example:
+
+    >>> image = keras.Input((8, 8, 3), name="image")
+    >>> vector = keras.Input((4,), name="conditioning")
+    >>> film = keras_condattn.layers.FiLM(data_format="channels_last")
+    >>> model = keras_condattn.models.ConditionedModel(
+    ...     {"image": image, "conditioning": vector}, film(image, vector)
+    ... )
+    >>> model.predict(
+    ...     {"image": np.ones((2, 8, 8, 3)), "conditioning": np.eye(4)[:2]}, verbose=0
+    ... ).shape
+    (2, 8, 8, 3)
+    """
+
+    def fit(self, x: Any = None, *args: Any, **kwargs: Any) -> Any:
+        check_inputs(x)
+        validation = kwargs.get("validation_data")
+        if isinstance(validation, (tuple, list)) and validation:
+            check_inputs(validation[0])
+        return super().fit(x, *args, **kwargs)
+
+    def evaluate(self, x: Any = None, *args: Any, **kwargs: Any) -> Any:
+        check_inputs(x)
+        return super().evaluate(x, *args, **kwargs)
+
+    def predict(self, x: Any, *args: Any, **kwargs: Any) -> Any:
+        check_inputs(x)
+        return super().predict(x, *args, **kwargs)
+
+    def train_on_batch(self, x: Any, *args: Any, **kwargs: Any) -> Any:
+        check_inputs(x)
+        return super().train_on_batch(x, *args, **kwargs)
+
+    def test_on_batch(self, x: Any, *args: Any, **kwargs: Any) -> Any:
+        check_inputs(x)
+        return super().test_on_batch(x, *args, **kwargs)
+
+    def predict_on_batch(self, x: Any) -> Any:
+        check_inputs(x)
+        return super().predict_on_batch(x)
+
+
+def check_inputs(x: Any) -> None:
+    """Raises ValueError where a dict of arrays holds a conditioning that cannot be."""
+    if not isinstance(x, dict) or not isinstance(x.get("conditioning"), np.ndarray):
+        return
+    conditioning, image = x["conditioning"], x.get("image")
+    if conditioning.ndim != 2:
+        raise ValueError(
+            "conditioning must have shape (B, Z), one vector an image, got shape "
+            f"{conditioning.shape}"
+        )
+    if isinstance(image, np.ndarray) and len(image) != len(conditioning):
+        raise ValueError(
+            f"conditioning must hold one vector for each of the {len(image)} images, "
+            f"got {len(conditioning)} vectors"
+        )
+    finite = np.isfinite(conditioning.astype("float64")).all(axis=1)
+    if not finite.all():
+        raise ValueError(
+            "conditioning must be finite, got NaN or infinity in row(s) "
+            f"{np.flatnonzero(~finite)[:8].tolist()} of {len(conditioning)}; fill in "
+            "or leave out what is not known"
+        )

@@ -1,0 +1,173 @@
+"""The CLEVR-Seg study: which conditioning finds the objects of the quadrant asked for?
+
+    python -m benchmarks.clevr_seg                      # render, train, table: 96 px
+    python -m benchmarks.clevr_seg --size 200 --scenes 4000 --epochs 100
+    python -m benchmarks.clevr_seg --table              # what is measured so far
+    python -m benchmarks.clevr_seg --publish            # weights and cards from it
+
+Four networks, one recipe. Every run is one JSON under benchmarks/results and is not
+run again; early stopping and the choice of weights look at the validation split only.
+"""
+
+import argparse
+import pathlib
+import time
+
+import keras
+import numpy as np
+
+import keras_condattn
+from benchmarks import study
+from keras_condattn.datasets import Batches, clevr_seg
+from keras_condattn.metrics import dice_score
+
+NETWORKS = {"none": None, "film": "film", "guiding": "guiding", "inside": "inside"}
+RECIPE = {"learning_rate": 1e-3, "batch_size": 16, "patience": 8}
+
+
+def sources(folder, seed):
+    """Train (a fresh pair each epoch), validation and test (the paper's rule)."""
+    return {
+        split: clevr_seg.load(
+            folder,
+            split=split,
+            pairs="fresh" if split == "train" else "fixed",
+            seed=seed if split == "train" else 42,
+            cache=True,
+        )
+        for split in ("train", "validation", "test")
+    }
+
+
+def focal_loss():
+    """The release's loss: alpha 0.25, gamma 2, summed over pixels and images.
+
+    The sum matters: the penalty on INSIDE's widths is a constant beside it, and
+    would outweigh a mean over 9,216 pixels.
+    """
+    return keras.losses.BinaryFocalCrossentropy(
+        apply_class_balancing=True, alpha=0.25, gamma=2.0, from_logits=True,
+        reduction="sum",
+    )  # fmt: skip
+
+
+def build(network, size):
+    shape = (size, size, 3)
+    if keras.config.image_data_format() == "channels_first":
+        shape = (3, size, size)
+    return keras_condattn.applications.InsideEncoderDecoder(
+        shape, conditioning=NETWORKS[network]
+    )
+
+
+def train(network, seed, options):
+    """One run: fits, keeps the best weights on validation, measures on test."""
+    keras.utils.set_random_seed(seed)
+    data = sources(options.data, seed)
+    model = build(network, options.size)
+    inputs = ("image",) if network == "none" else ("image", "conditioning")
+    batches = {
+        split: Batches(
+            source,
+            batch_size=RECIPE["batch_size"],
+            inputs=inputs if len(inputs) > 1 else inputs[0],
+            shuffle=split == "train",
+            seed=seed,
+        )
+        for split, source in data.items()
+    }
+    model.compile(keras.optimizers.Adam(RECIPE["learning_rate"]), focal_loss())
+    stop = keras.callbacks.EarlyStopping(
+        "val_loss", patience=RECIPE["patience"], restore_best_weights=True
+    )
+    begin = time.time()
+    history = model.fit(
+        batches["train"], validation_data=batches["validation"],
+        epochs=options.epochs, callbacks=[stop], verbose=2,
+    ).history  # fmt: skip
+    seconds = time.time() - begin
+    model.save_weights(weights_file(options, network, seed))
+    return {
+        "network": network,
+        "seed": seed,
+        "recipe": {**RECIPE, "epochs": options.epochs, "loss": "focal, summed"},
+        "parameters": model.count_params(),
+        "images": {split: len(source) for split, source in data.items()},
+        "epochs_run": len(history["loss"]),
+        "best_epoch": int(np.argmin(history["val_loss"])) + 1,
+        "seconds_fit": seconds,
+        "history": history,
+        "validation": measure(model, batches["validation"]),
+        "test": measure(model, batches["test"]),
+    }
+
+
+def measure(model, batches):
+    """Hard and soft Dice per image (as the release averages them)."""
+    logits = model.predict(batches, verbose=0)
+    labels = np.concatenate([batches[i][1] for i in range(len(batches))])
+    return {
+        "hard_dice": float(dice_score(labels, logits)),
+        "soft_dice": float(dice_score(labels, logits, threshold=None)),
+        "images": len(labels),
+    }
+
+
+def weights_file(options, network, seed):
+    folder = study.OUTPUTS / name(options)
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder / f"{network}_seed{seed}.weights.h5"
+
+
+def name(options):
+    return f"clevr_seg_{options.size}"
+
+
+def table(study_name):
+    """Markdown of everything measured so far."""
+    runs = study.results(study_name).values()
+    rows = []
+    for network in NETWORKS:
+        of = [r for r in runs if r["network"] == network]
+        if of:
+            rows.append([
+                {"none": "none"}.get(network, network),
+                study.mean_sd([r["test"]["hard_dice"] for r in of]),
+                study.mean_sd([r["test"]["soft_dice"] for r in of]),
+                len(of),
+                f"{of[0]['parameters']:,}",
+                study.mean_sd([r["epochs_run"] for r in of], 0),
+                study.mean_sd([r["seconds_fit"] / 60 for r in of], 1),
+            ])  # fmt: skip
+    header = ["conditioning", "hard Dice", "soft Dice", "seeds", "parameters",
+              "epochs", "minutes"]  # fmt: skip
+    return study.markdown(header, rows)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--size", type=int, default=96)
+    parser.add_argument("--scenes", type=int, default=2000)
+    parser.add_argument("--epochs", type=int, default=32)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--networks", nargs="+", default=list(NETWORKS))
+    parser.add_argument("--data", type=pathlib.Path, help="default: .cache/...")
+    parser.add_argument("--table", action="store_true")
+    options = parser.parse_args()
+    options.data = options.data or (
+        study.ROOT / ".cache" / f"clevr_seg_{options.size}_{options.scenes}"
+    )
+    if not options.table:
+        clevr_seg.render(options.data, scenes=options.scenes, size=options.size)
+        # Seed by seed, so that a study cut short is whole for the seeds it has.
+        for seed in options.seeds:
+            for network in options.networks:
+                key = f"{network}_seed{seed}"
+                study.run_once(
+                    name(options), key, lambda n=network, s=seed: train(n, s, options)
+                )
+    print(table(name(options)))
+
+
+if __name__ == "__main__":
+    main()

@@ -42,7 +42,11 @@ def gpu_is_visible():
     return bool(tf.config.list_physical_devices("GPU"))
 
 
-def pytest_collection_modifyitems(items):
+def pytest_collection_modifyitems(config, items):
+    if os.environ.get("KERAS_CONDATTN_PURE") == "0":
+        pure = [item for item in items if item.get_closest_marker("pure")]
+        config.hook.pytest_deselected(items=pure)
+        items[:] = [item for item in items if item not in pure]
     if any(item.get_closest_marker("gpu") for item in items) and not gpu_is_visible():
         for item in items:
             if item.get_closest_marker("gpu"):

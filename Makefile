@@ -1,0 +1,33 @@
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+BACKEND ?= tensorflow
+RUN := KERAS_BACKEND=$(BACKEND) TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/python
+export KERAS_CONDATTN_DATA ?= $(wildcard ../shared/data)
+
+.PHONY: setup demo test bench results clean
+
+setup: $(VENV)/ready
+
+$(VENV)/ready: constraints.txt pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -q -c constraints.txt pip
+	$(BIN)/python -m pip install -q -c constraints.txt -e ".[clevr,images,dev]" tensorflow-cpu jax torch
+	touch $@
+
+demo: setup
+	$(RUN) -m benchmarks.demo
+
+test: setup
+	$(BIN)/python tests/run_all.py
+
+bench: setup
+	$(BIN)/python -m benchmarks.speed
+
+results: setup
+	$(RUN) -m benchmarks.clevr_seg
+	$(RUN) -m benchmarks.nuclei
+	$(BIN)/python -m benchmarks.readme
+
+clean:
+	rm -rf $(VENV) outputs .cache

@@ -1,0 +1,5 @@
+"""Public data sets, each read in the layout in which it is published."""
+
+from keras_condattn.datasets import clevr_seg as clevr_seg
+from keras_condattn.datasets import dsb2018 as dsb2018
+from keras_condattn.datasets._batches import Batches as Batches

@@ -11,15 +11,12 @@ run again; early stopping and the choice of weights look at the validation split
 
 import argparse
 import pathlib
-import time
 
 import keras
-import numpy as np
 
 import keras_condattn
-from benchmarks import study
-from keras_condattn.datasets import Batches, clevr_seg
-from keras_condattn.metrics import dice_score
+from benchmarks import study, training
+from keras_condattn.datasets import clevr_seg
 
 NETWORKS = {"none": None, "film": "film", "guiding": "guiding", "inside": "inside"}
 RECIPE = {"learning_rate": 1e-3, "batch_size": 16, "patience": 8}
@@ -61,56 +58,15 @@ def build(network, size):
 
 
 def train(network, seed, options):
-    """One run: fits, keeps the best weights on validation, measures on test."""
+    """One run, and its weights under outputs/."""
     keras.utils.set_random_seed(seed)
     data = sources(options.data, seed)
     model = build(network, options.size)
-    inputs = ("image",) if network == "none" else ("image", "conditioning")
-    batches = {
-        split: Batches(
-            source,
-            batch_size=RECIPE["batch_size"],
-            inputs=inputs if len(inputs) > 1 else inputs[0],
-            shuffle=split == "train",
-            seed=seed,
-        )
-        for split, source in data.items()
-    }
-    model.compile(keras.optimizers.Adam(RECIPE["learning_rate"]), focal_loss())
-    stop = keras.callbacks.EarlyStopping(
-        "val_loss", patience=RECIPE["patience"], restore_best_weights=True
-    )
-    begin = time.time()
-    history = model.fit(
-        batches["train"], validation_data=batches["validation"],
-        epochs=options.epochs, callbacks=[stop], verbose=2,
-    ).history  # fmt: skip
-    seconds = time.time() - begin
+    batches = training.batches_of(data, network, seed, RECIPE["batch_size"])
+    recipe = {**RECIPE, "epochs": options.epochs, "loss": "focal, summed"}
+    result = training.fit_and_measure(model, batches, focal_loss(), recipe)
     model.save_weights(weights_file(options, network, seed))
-    return {
-        "network": network,
-        "seed": seed,
-        "recipe": {**RECIPE, "epochs": options.epochs, "loss": "focal, summed"},
-        "parameters": model.count_params(),
-        "images": {split: len(source) for split, source in data.items()},
-        "epochs_run": len(history["loss"]),
-        "best_epoch": int(np.argmin(history["val_loss"])) + 1,
-        "seconds_fit": seconds,
-        "history": history,
-        "validation": measure(model, batches["validation"]),
-        "test": measure(model, batches["test"]),
-    }
-
-
-def measure(model, batches):
-    """Hard and soft Dice per image (as the release averages them)."""
-    logits = model.predict(batches, verbose=0)
-    labels = np.concatenate([batches[i][1] for i in range(len(batches))])
-    return {
-        "hard_dice": float(dice_score(labels, logits)),
-        "soft_dice": float(dice_score(labels, logits, threshold=None)),
-        "images": len(labels),
-    }
+    return {"network": network, "seed": seed, **result}
 
 
 def weights_file(options, network, seed):
@@ -121,27 +77,6 @@ def weights_file(options, network, seed):
 
 def name(options):
     return f"clevr_seg_{options.size}"
-
-
-def table(study_name):
-    """Markdown of everything measured so far."""
-    runs = study.results(study_name).values()
-    rows = []
-    for network in NETWORKS:
-        of = [r for r in runs if r["network"] == network]
-        if of:
-            rows.append([
-                {"none": "none"}.get(network, network),
-                study.mean_sd([r["test"]["hard_dice"] for r in of]),
-                study.mean_sd([r["test"]["soft_dice"] for r in of]),
-                len(of),
-                f"{of[0]['parameters']:,}",
-                study.mean_sd([r["epochs_run"] for r in of], 0),
-                study.mean_sd([r["seconds_fit"] / 60 for r in of], 1),
-            ])  # fmt: skip
-    header = ["conditioning", "hard Dice", "soft Dice", "seeds", "parameters",
-              "epochs", "minutes"]  # fmt: skip
-    return study.markdown(header, rows)
 
 
 def main():
@@ -166,7 +101,7 @@ def main():
                 study.run_once(
                     name(options), key, lambda n=network, s=seed: train(n, s, options)
                 )
-    print(table(name(options)))
+    print(study.dice_table(name(options), NETWORKS))
 
 
 if __name__ == "__main__":

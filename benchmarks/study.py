@@ -78,3 +78,23 @@ def markdown(header, rows):
     """A table, as the README shows it."""
     lines = [header, ["---"] * len(header), *rows]
     return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
+
+
+def dice_table(study, networks):
+    """Markdown of everything a study has measured so far, a row a network."""
+    runs = results(study).values()
+    rows = []
+    for network in networks:
+        of = [run for run in runs if run["network"] == network]
+        if of:
+            rows.append([
+                network,
+                mean_sd([run["test"]["hard_dice"] for run in of]),
+                mean_sd([run["test"]["soft_dice"] for run in of]),
+                len(of),
+                f"{of[0]['parameters']:,}",
+                mean_sd([run["best_epoch"] for run in of], 0),
+            ])  # fmt: skip
+    header = ["conditioning", "hard Dice", "soft Dice", "seeds", "parameters",
+              "best epoch"]  # fmt: skip
+    return markdown(header, rows)

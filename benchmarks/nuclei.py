@@ -24,7 +24,8 @@ RECIPE = {"learning_rate": 1e-3, "batch_size": 8, "patience": 15, "epochs": 60,
 FRAME = {"crop": 256, "size": 128}
 SIZE = (128, 128, 3)
 STUDY = "nuclei"
-LEVELS = ("bottleneck", "decoder_s8", "decoder_s4")
+NETWORK = {"condition_at": ["bottleneck", "decoder_s8", "decoder_s4"], "filters": 8}
+INSIDE = {"penalty": 0.0, "relative_sigma": True, "max_sigma": 0.5}
 
 
 def sources(folder, seed):
@@ -42,11 +43,9 @@ def sources(folder, seed):
 def build(network, **kwargs):
     first = keras.config.image_data_format() == "channels_first"
     shape = (SIZE[-1], *SIZE[:-1]) if first else SIZE
-    conditioning = NETWORKS[network]
-    inside = {"penalty": 0.0, "relative_sigma": True, "max_sigma": 0.5}
     return keras_condattn.applications.InsideUNet(
-        shape, 4, 1, conditioning, condition_at=LEVELS, filters=8,
-        conditioning_options=inside if network == "inside" else None, **kwargs,
+        shape, 4, 1, NETWORKS[network], **NETWORK,
+        conditioning_options=INSIDE if network == "inside" else None, **kwargs,
     )  # fmt: skip
 
 

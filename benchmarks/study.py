@@ -55,7 +55,10 @@ def environment():
         except importlib.metadata.PackageNotFoundError:
             continue
     head = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True
+        ["git", "rev-parse", "--short", "HEAD"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
     )
     return {
         "backend": keras.backend.backend(),

@@ -24,7 +24,5 @@ def export(target: T) -> T:
         `target` itself, registered under `"keras_condattn"`.
     """
     PUBLIC.append(target)
-    registered: T = keras.saving.register_keras_serializable("keras_condattn")(
-        target
-    )
+    registered: T = keras.saving.register_keras_serializable("keras_condattn")(target)
     return registered

@@ -84,7 +84,9 @@ def _assert_trains_and_saves(inputs, output, arrays, tmp_path):
     model.fit(arrays, target, batch_size=arrays[0].shape[0], verbose=0)
     after = [ops.convert_to_numpy(w) for w in model.trainable_weights]
     moved = [not np.array_equal(b, a) for b, a in zip(before, after, strict=True)]
-    assert all(moved), [w.path for w, m in zip(model.weights, moved, strict=True) if not m]
+    assert all(moved), [
+        w.path for w, m in zip(model.weights, moved, strict=True) if not m
+    ]
     path = tmp_path / "model.keras"
     model.save(path)
     loaded = keras.saving.load_model(path)

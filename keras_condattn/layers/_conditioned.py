@@ -127,7 +127,10 @@ class Conditioned(keras.layers.Layer):
                 f"{name}: conditioning must have shape (B, Z), one vector an image, "
                 f"got shape {tuple(conditioning)}"
             )
-        if None not in (features[0], conditioning[0]) and features[0] != conditioning[0]:
+        if (
+            None not in (features[0], conditioning[0])
+            and features[0] != conditioning[0]
+        ):
             raise ValueError(
                 f"{name}: conditioning must hold one vector for each of the "
                 f"{features[0]} images in features, got {conditioning[0]} vectors"

@@ -194,5 +194,3 @@ class INSIDE(Modulated):
             "relative_sigma": self.relative_sigma,
             "return_attention": self.return_attention,
         }
-
-

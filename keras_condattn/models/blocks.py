@@ -47,8 +47,7 @@ class Blocks:
             )
         if self.upsampling not in ("transpose", "nearest"):
             raise ValueError(
-                "upsampling must be 'transpose' or 'nearest', got "
-                f"{self.upsampling!r}"
+                f"upsampling must be 'transpose' or 'nearest', got {self.upsampling!r}"
             )
         if not isinstance(self.convolutions, int) or self.convolutions < 1:
             raise ValueError(
@@ -86,7 +85,9 @@ class Blocks:
 
     def down(self, x: Tensor, name: str) -> Tensor:
         """Halves the spatial size by its maxima."""
-        return self._layer("MaxPooling{}")(2, data_format=self.data_format, name=name)(x)
+        return self._layer("MaxPooling{}")(2, data_format=self.data_format, name=name)(
+            x
+        )
 
     def up(self, x: Tensor, filters: int, name: str) -> Tensor:
         """Doubles the spatial size."""

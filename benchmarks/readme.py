@@ -1,0 +1,40 @@
+"""Writes every table of the README from benchmarks/results; `--check` only compares.
+
+    python -m benchmarks.readme [--check]
+
+A table stands between `<!-- table: NAME -->` and `<!-- end -->`.
+"""
+
+import argparse
+import re
+import sys
+
+from benchmarks import clevr_seg, nuclei, speed, study
+
+README = study.ROOT / "README.md"
+TABLES = {
+    "clevr_seg_96": lambda: study.dice_table("clevr_seg_96", clevr_seg.NETWORKS),
+    "nuclei": lambda: study.dice_table(nuclei.STUDY, nuclei.NETWORKS),
+    "layer_speed": speed.layer_table,
+    "step_speed": speed.step_table,
+}
+PATTERN = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.S)
+
+
+def filled(text):
+    """The README with its tables made anew."""
+    return PATTERN.sub(lambda m: f"{m[1]}{TABLES[m[2]]()}\n{m[3]}", text)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--check", action="store_true")
+    text = README.read_text()
+    new = filled(text)
+    if parser.parse_args().check:
+        sys.exit("README.md: tables differ from the results" if new != text else 0)
+    README.write_text(new)
+
+
+if __name__ == "__main__":
+    main()

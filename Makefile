@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 BACKEND ?= tensorflow
 RUN := KERAS_BACKEND=$(BACKEND) TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/python
-export KERAS_CONDATTN_DATA ?= $(wildcard ../shared/data)
+export KERAS_CONDATTN_DATA ?= $(abspath $(wildcard ../shared/data))
 
 .PHONY: setup demo test bench results clean
 

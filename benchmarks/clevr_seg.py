@@ -22,11 +22,11 @@ NETWORKS = {"none": None, "film": "film", "guiding": "guiding", "inside": "insid
 RECIPE = {"learning_rate": 1e-3, "batch_size": 16, "patience": 8}
 
 
-def sources(folder, seed):
+def sources(root, seed):
     """Train (a fresh pair each epoch), validation and test (the paper's rule)."""
     return {
         split: clevr_seg.load(
-            folder,
+            root,
             split=split,
             pairs="fresh" if split == "train" else "fixed",
             seed=seed if split == "train" else 42,
@@ -42,25 +42,39 @@ def focal_loss():
     The sum matters: the penalty on INSIDE's widths is a constant beside it, and
     would outweigh a mean over 9,216 pixels.
     """
+    first = keras.config.image_data_format() == "channels_first"
     return keras.losses.BinaryFocalCrossentropy(
-        apply_class_balancing=True, alpha=0.25, gamma=2.0, from_logits=True,
+        apply_class_balancing=True,
+        alpha=0.25,
+        gamma=2.0,
+        from_logits=True,
+        # Keras takes a mean over this axis before the sum: it must be the channel.
+        axis=1 if first else -1,
         reduction="sum",
-    )  # fmt: skip
+    )
+
+
+def shape_of(size):
+    first = keras.config.image_data_format() == "channels_first"
+    return (3, size, size) if first else (size, size, 3)
 
 
 def build(network, size):
-    shape = (size, size, 3)
-    if keras.config.image_data_format() == "channels_first":
-        shape = (3, size, size)
     return keras_condattn.applications.InsideEncoderDecoder(
-        shape, conditioning=NETWORKS[network]
+        shape_of(size), conditioning=NETWORKS[network]
     )
+
+
+def folder(options):
+    """Where the scenes are, or will be."""
+    name = f"clevr_seg_{options.size}_{options.scenes}"
+    return options.data or study.ROOT / ".cache" / name
 
 
 def train(network, seed, options):
     """One run, and its weights under outputs/."""
     keras.utils.set_random_seed(seed)
-    data = sources(options.data, seed)
+    data = sources(folder(options), seed)
     model = build(network, options.size)
     batches = training.batches_of(data, network, seed, RECIPE["batch_size"])
     recipe = {**RECIPE, "epochs": options.epochs, "loss": "focal, summed"}
@@ -89,11 +103,8 @@ def main():
     parser.add_argument("--data", type=pathlib.Path, help="default: .cache/...")
     parser.add_argument("--table", action="store_true")
     options = parser.parse_args()
-    options.data = options.data or (
-        study.ROOT / ".cache" / f"clevr_seg_{options.size}_{options.scenes}"
-    )
     if not options.table:
-        clevr_seg.render(options.data, scenes=options.scenes, size=options.size)
+        clevr_seg.render(folder(options), scenes=options.scenes, size=options.size)
         # Seed by seed, so that a study cut short is whole for the seeds it has.
         for seed in options.seeds:
             for network in options.networks:

@@ -29,7 +29,7 @@ CLEVR = {
 }
 QUADRANT = (
     "One-hot, 4 values: top_left, top_right, bottom_right, bottom_left: the quadrant "
-    "that is asked for. What lies across a border belongs to the quadrant of its centre."
+    "that is asked for. What lies across a border belongs to its centre's quadrant."
 )
 NUCLEI = {
     "dataset": (

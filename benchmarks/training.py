@@ -47,8 +47,11 @@ def fit_and_measure(model, batches, loss, recipe):
         "best_epoch": int(np.argmin(history["val_loss"])) + 1,
         "seconds_fit": time.time() - begin,
         "history": history,
-        "validation": measure(model, batches["validation"]),
-        "test": measure(model, batches["test"]),
+        **{
+            split: measure(model, batches[split])
+            for split in ("validation", "test")
+            if split in batches
+        },
     }
 
 

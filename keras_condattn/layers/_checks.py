@@ -33,7 +33,7 @@ def check_finite(argument: str, value: Any) -> None:
     rows = np.unique(np.argwhere(~np.isfinite(array))[:, 0]).tolist()
     raise ValueError(
         f"{argument} must be finite, got NaN or infinity for image(s) {rows[:8]} of "
-        f"the batch of {len(array)}; fill in or leave out what is not known"
+        f"{len(array)}; fill in or leave out what is not known"
     )
 
 

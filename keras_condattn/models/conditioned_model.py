@@ -3,9 +3,9 @@
 from typing import Any
 
 import keras
-import numpy as np
 
 from keras_condattn._export import export
+from keras_condattn.layers._checks import check_finite
 
 
 @export
@@ -68,23 +68,21 @@ class ConditionedModel(keras.Model):
 
 def check_inputs(x: Any) -> None:
     """Raises ValueError where a dict of arrays holds a conditioning that cannot be."""
-    if not isinstance(x, dict) or not isinstance(x.get("conditioning"), np.ndarray):
+    if not isinstance(x, dict) or "conditioning" not in x:
         return
     conditioning, image = x["conditioning"], x.get("image")
-    if conditioning.ndim != 2:
+    shape = getattr(conditioning, "shape", None)
+    if shape is None:
+        return
+    if len(shape) != 2:
         raise ValueError(
             "conditioning must have shape (B, Z), one vector an image, got shape "
-            f"{conditioning.shape}"
+            f"{tuple(shape)}"
         )
-    if isinstance(image, np.ndarray) and len(image) != len(conditioning):
+    images = getattr(image, "shape", shape)[0]
+    if images != shape[0]:
         raise ValueError(
-            f"conditioning must hold one vector for each of the {len(image)} images, "
-            f"got {len(conditioning)} vectors"
+            f"conditioning must hold one vector for each of the {images} images, got "
+            f"{shape[0]} vectors"
         )
-    finite = np.isfinite(conditioning.astype("float64")).all(axis=1)
-    if not finite.all():
-        raise ValueError(
-            "conditioning must be finite, got NaN or infinity in row(s) "
-            f"{np.flatnonzero(~finite)[:8].tolist()} of {len(conditioning)}; fill in "
-            "or leave out what is not known"
-        )
+    check_finite("conditioning", conditioning)

@@ -1,0 +1,52 @@
+"""The README says what is measured, and its code runs on the backend of this run."""
+
+import importlib.util
+import os
+import pathlib
+import re
+import subprocess
+import sys
+
+import keras
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+README = (ROOT / "README.md").read_text()
+
+
+def test_code_runs(tmp_path):
+    blocks = re.findall(r"```python\n(.*?)```", README, re.S)
+    assert len(blocks) == 2
+    backend = keras.backend.backend()
+    code = "\n".join(blocks).replace('"tensorflow"  #', f'"{backend}"  #')
+    assert f'"{backend}"  #' in code
+    environment = {k: v for k, v in os.environ.items() if k != "KERAS_BACKEND"}
+    # Keras' own defaults, not this run's.
+    environment |= {"PYTHONPATH": str(ROOT), "KERAS_HOME": str(tmp_path)}
+    result = subprocess.run(
+        [sys.executable, "-c", code + "\nprint(steered.shape, keras.backend.backend())"],
+        env=environment, capture_output=True, text=True, cwd=tmp_path,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.strip().endswith(f"(1, 64, 64) {backend}")
+
+
+@pytest.mark.pure
+@pytest.mark.skipif(
+    not importlib.util.find_spec("matplotlib"), reason="matplotlib is not installed"
+)
+def test_tables_are_what_the_results_say():
+    sys.path.insert(0, str(ROOT))
+    try:
+        from benchmarks import readme
+    finally:
+        sys.path.remove(str(ROOT))
+    assert readme.filled(README) == README
+    assert set(re.findall(r"<!-- table: (\w+) -->", README)) == set(readme.TABLES)
+
+
+@pytest.mark.pure
+def test_links_lead_somewhere():
+    targets = re.findall(r"\]\((?!http)([^)#]+)\)", README)
+    assert targets
+    assert [t for t in targets if not (ROOT / t).exists()] == []

@@ -149,7 +149,7 @@ class _Jitted:
     def __call__(self, *inputs):
         return self.function(self.variables, *inputs)
 
-    def memory(self, *inputs):
+    def planned_bytes(self, *inputs):
         """Bytes that XLA plans for, besides the inputs."""
         plan = self.function.lower(self.variables, *inputs).compile().memory_analysis()
         return plan.temp_size_in_bytes + plan.output_size_in_bytes

@@ -6,20 +6,46 @@ import keras
 
 from benchmarks._compiled import device, wait
 
+# On a CPU, what is measured is the process' resident memory. So every large block
+# has to come from the system and go back to it at once (glibc), and TensorFlow must
+# not keep a pool of its own (its oneDNN kernels do).
+ENVIRONMENT = {"MALLOC_MMAP_THRESHOLD_": "65536", "TF_ENABLE_ONEDNN_OPTS": "0"}
+
 
 def peak_bytes(call):
     """Bytes held at the peak of `call()` beyond those held before it.
 
-    On a CPU this is the process' resident memory, so large blocks must come from and
-    go back to the system one by one: run under MALLOC_MMAP_THRESHOLD_=65536.
+    The most of three calls: TensorFlow orders independent operations as threads fall
+    free, and its peak varies with that.
     """
     wait(call())
+    return max(_peak_of_one(call) for _ in range(3))
+
+
+def _peak_of_one(call):
     gc.collect()
-    start, peak = _device if device()[0] == "gpu" else _resident
+    start, peak = _meter()
     before = start()
     result = call()
     wait(result)
     return max(peak() - before, 0)
+
+
+def _meter():
+    if device()[0] == "cpu":
+        return _reset_resident, lambda: _status("VmHWM")
+    if keras.backend.backend() == "torch":
+        import torch
+
+        torch.cuda.reset_peak_memory_stats()
+        return torch.cuda.memory_allocated, torch.cuda.max_memory_allocated
+    import tensorflow as tf
+
+    def info(key):
+        return lambda: tf.config.experimental.get_memory_info("GPU:0")[key]
+
+    tf.config.experimental.reset_memory_stats("GPU:0")
+    return info("current"), info("peak")
 
 
 def _status(field):
@@ -32,38 +58,3 @@ def _reset_resident():
     with open("/proc/self/clear_refs", "w") as file:
         file.write("5")
     return _status("VmRSS")
-
-
-def _reset_device():
-    if keras.backend.backend() == "torch":
-        import torch
-
-        torch.cuda.reset_peak_memory_stats()
-        return torch.cuda.memory_allocated()
-    if keras.backend.backend() == "jax":
-        import jax
-
-        # JAX cannot reset its peak: what counts is how far this call raises it.
-        return jax.devices()[0].memory_stats()["bytes_in_use"]
-    import tensorflow as tf
-
-    tf.config.experimental.reset_memory_stats("GPU:0")
-    return tf.config.experimental.get_memory_info("GPU:0")["current"]
-
-
-def _peak_device():
-    if keras.backend.backend() == "torch":
-        import torch
-
-        return torch.cuda.max_memory_allocated()
-    if keras.backend.backend() == "jax":
-        import jax
-
-        return jax.devices()[0].memory_stats()["peak_bytes_in_use"]
-    import tensorflow as tf
-
-    return tf.config.experimental.get_memory_info("GPU:0")["peak"]
-
-
-_resident = _reset_resident, lambda: _status("VmHWM")
-_device = _reset_device, _peak_device

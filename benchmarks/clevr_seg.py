@@ -18,6 +18,7 @@ import keras_condattn
 from benchmarks import study, training
 from keras_condattn.datasets import clevr_seg
 
+STUDY = "clevr_seg_96"
 NETWORKS = {"none": None, "film": "film", "guiding": "guiding", "inside": "inside"}
 RECIPE = {"learning_rate": 1e-3, "batch_size": 16, "patience": 8}
 

@@ -9,11 +9,12 @@ import argparse
 import re
 import sys
 
-from benchmarks import clevr_seg, nuclei, speed, study
+from benchmarks import clevr_seg, inside_ablation, nuclei, speed, study
 
 README = study.ROOT / "README.md"
 TABLES = {
-    "clevr_seg_96": lambda: study.dice_table("clevr_seg_96", clevr_seg.NETWORKS),
+    "clevr_seg_96": lambda: study.dice_table(clevr_seg.STUDY, clevr_seg.NETWORKS),
+    "inside_ablation": inside_ablation.table,
     "nuclei": lambda: study.dice_table(nuclei.STUDY, nuclei.NETWORKS),
     "layer_speed": speed.layer_table,
     "step_speed": speed.step_table,

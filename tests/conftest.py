@@ -2,7 +2,6 @@
 
 import os
 import pathlib
-import sys
 
 import numpy as np
 import pytest
@@ -14,8 +13,6 @@ if os.environ.get("KERAS_BACKEND") == "torch":
     torch.backends.cudnn.allow_tf32 = False
 
 import keras
-
-sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
 keras.config.set_image_data_format(
     os.environ.get("KERAS_CONDATTN_DATA_FORMAT")

@@ -23,8 +23,9 @@ def test_code_runs(tmp_path):
     environment = {k: v for k, v in os.environ.items() if k != "KERAS_BACKEND"}
     # Keras' own defaults, not this run's.
     environment |= {"PYTHONPATH": str(ROOT), "KERAS_HOME": str(tmp_path)}
+    code += "\nprint(steered.shape, keras.backend.backend())"
     result = subprocess.run(
-        [sys.executable, "-c", code + "\nprint(steered.shape, keras.backend.backend())"],
+        [sys.executable, "-c", code],
         env=environment, capture_output=True, text=True, cwd=tmp_path,
     )  # fmt: skip
     assert result.returncode == 0, result.stderr
@@ -36,11 +37,8 @@ def test_code_runs(tmp_path):
     not importlib.util.find_spec("matplotlib"), reason="matplotlib is not installed"
 )
 def test_tables_are_what_the_results_say():
-    sys.path.insert(0, str(ROOT))
-    try:
-        from benchmarks import readme
-    finally:
-        sys.path.remove(str(ROOT))
+    from benchmarks import readme
+
     assert readme.filled(README) == README
     assert set(re.findall(r"<!-- table: (\w+) -->", README)) == set(readme.TABLES)
 

@@ -1,0 +1,137 @@
+"""Speed and memory of INSIDE and of training steps, on every backend.
+
+    python -m benchmarks.speed [--backends jax torch] [--quick] [--table]
+
+Each backend is measured in processes of its own and leaves one file,
+benchmarks/results/speed/<backend>.json, or <backend>-gpu.json where it computed on a
+GPU. `--quick` only tries that everything runs and writes to a temporary folder.
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+from benchmarks import study
+from benchmarks._memory import ENVIRONMENT
+
+BACKENDS = ("tensorflow", "jax", "torch")
+FORMULATIONS = ("ours", "released", "tiled")
+PARTS = ("layer", "memory", "step")
+STUDY = "speed"
+NAMES = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch"}
+
+
+def measure(backend, quick):
+    """All parts of one backend as one record."""
+    record = {}
+    for part in PARTS:
+        print(f"{backend}: {part}", flush=True)
+        with tempfile.TemporaryDirectory() as folder:
+            out = pathlib.Path(folder) / "out.json"
+            command = [sys.executable, "-m", "benchmarks._speed_worker", part, out]
+            subprocess.run(
+                [*command, *(["--quick"] if quick else [])],
+                check=True, cwd=study.ROOT, env=environment(backend, part),
+            )  # fmt: skip
+            record |= json.loads(out.read_text())
+    return record
+
+
+def environment(backend, part):
+    variables = {**os.environ, "KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    if part == "memory":
+        variables |= ENVIRONMENT
+    # A second backend finds its memory free, whatever the first one reserves.
+    return {"XLA_PYTHON_CLIENT_PREALLOCATE": "false", **variables}
+
+
+def layer_table():
+    """Markdown: INSIDE in our formulation and in the two others.
+
+    Times are medians in milliseconds and, in brackets, multiples of the floor: a pass
+    that reads and writes the same bytes and does nothing else. Peak memory counts
+    feature maps held beyond the input, the output and its gradient included.
+    """
+    header = ["backend", "features", "pass", "floor", "ours", "as released", "tiled",
+              "peak memory: ours, as released, tiled"]  # fmt: skip
+    rows = []
+    for name, record in records().items():
+        for row in record["layer"]:
+            times = {k: v["median_ms"] for k, v in row["times"].items()}
+            low = times["floor"]
+            rows.append([
+                name, "x".join(map(str, row["size"])), row["mode"], f"{low:.2f}",
+                *(f"{times[k]:.2f} ({times[k] / low:.1f})" for k in FORMULATIONS),
+                peaks(record, row) if row["mode"] != "forward" else "",
+            ])  # fmt: skip
+    return study.markdown(header, rows)
+
+
+def peaks(record, row):
+    """`4.0, 7.0, 13.0`: peaks in multiples of the features."""
+    found = {
+        m["formulation"]: m["peak_bytes"] / m["features_bytes"]
+        for m in record["memory"]
+        if m["size"] == row["size"]
+    }
+    return ", ".join(f"{found[k]:.1f}" for k in FORMULATIONS)
+
+
+def step_table():
+    """Markdown: milliseconds of `train_on_batch`, a network a row."""
+    found = records()
+    times = {
+        column: {label(s): f"{s['median_ms']:.0f}" for s in record["step"]}
+        for column, record in found.items()
+    }
+    networks = dict.fromkeys(n for column in times.values() for n in column)
+    rows = [
+        [*network, *(column.get(network, "") for column in times.values())]
+        for network in networks
+    ]
+    header = ["network", "image", "batch", "conditioning", *found]
+    return study.markdown(header, rows)
+
+
+def label(step):
+    return tuple(step[k] for k in ("network", "size", "batch", "conditioning"))
+
+
+def records():
+    """What is measured so far, by the name of a column."""
+    found = study.results(STUDY)
+    keys = [backend + end for end in ("", "-gpu") for backend in BACKENDS]
+    return {
+        NAMES[found[key]["environment"]["backend"]]
+        + (", GPU" if is_gpu(found[key]) else ""): found[key]
+        for key in keys
+        if key in found
+    }
+
+
+def is_gpu(record):
+    return record["device"]["kind"] == "gpu"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--backends", nargs="+", choices=BACKENDS, default=BACKENDS)
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--table", action="store_true")
+    options = parser.parse_args()
+    if options.quick:
+        study.RESULTS = pathlib.Path(tempfile.mkdtemp(prefix="speed-"))
+        print(f"writing to {study.RESULTS}")
+    for backend in () if options.table else options.backends:
+        record = measure(backend, options.quick)
+        key = backend + ("-gpu" if is_gpu(record) else "")
+        study.write_json(study.RESULTS / STUDY / f"{key}.json", record)
+    print(f"\n{layer_table()}\n\n{step_table()}")
+
+
+if __name__ == "__main__":
+    main()

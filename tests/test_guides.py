@@ -1,0 +1,141 @@
+"""The guides run from top to bottom, and read as guides: prose before every cell."""
+
+import importlib.util
+import itertools
+import pathlib
+import re
+import runpy
+
+import keras
+import numpy as np
+import pytest
+
+import keras_condattn
+
+GUIDES = pathlib.Path(keras_condattn.__file__).parent.parent / "guides"
+PATHS = sorted(GUIDES.glob("*.py"))
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch, capsys):
+    """Runs a guide at its small size in an empty folder: its variables and prints."""
+    matplotlib = pytest.importorskip("matplotlib")
+    matplotlib.use("Agg")
+    monkeypatch.setenv("KERAS_CONDATTN_GUIDE_SIZE", "small")
+    monkeypatch.chdir(tmp_path)
+
+    def run(name):
+        return runpy.run_path(str(GUIDES / name), run_name="guide"), capsys.readouterr()
+
+    yield run
+    keras.config.set_dtype_policy("float32")
+    matplotlib.pyplot.close("all")
+
+
+def assert_pictures(folder, names):
+    """Each is there and shows something, and nothing lies beside outputs/."""
+    import matplotlib.image
+
+    assert [path.name for path in folder.iterdir()] == ["outputs"]
+    found = {path.name: path for path in folder.rglob("outputs/guides/*/*.png")}
+    assert set(found) == set(names)
+    for path in found.values():
+        assert matplotlib.image.imread(path).std() > 0.05, path
+
+
+def test_steering_with_inside(run, tmp_path):
+    # Found, not imported: mitsuba beside a framework crashes when Python ends.
+    if not importlib.util.find_spec("mitsuba"):
+        pytest.skip("the scenes of this guide need mitsuba")
+    guide, (out, _) = run("steering_with_inside.py")
+    assert_pictures(tmp_path, ["one_image_four_answers.png", "steered.png"])
+    labels = [item["label"] for item in guide["four"]]
+    assert sum(label.any() for label in labels) > 1
+    windows = guide["windows"]
+    assert windows.shape == (4, 8, 8, 64) and guide["logits"].shape == (4, 32, 32, 1)
+    assert windows.min() >= 0 and windows.max() <= 1
+    # Each condition has windows of its own.
+    assert all(np.abs(windows[k] - windows[0]).max() > 1e-3 for k in (1, 2, 3))
+    assert set(guide["scores"]) == {"None", "film", "inside"}
+    assert np.isfinite([list(s.values()) for s in guide["scores"].values()]).all()
+    before, after = guide["scores"]["inside"], guide["score"]
+    assert before["soft_dice"] > 0
+    np.testing.assert_allclose(after["soft_dice"], before["soft_dice"], rtol=1e-3)
+    assert "conditioning must be finite" in out
+
+
+def test_film_in_any_model(run, tmp_path):
+    guide, (out, _) = run("film_in_any_model.py")
+    assert_pictures(tmp_path, ["task.png"])
+    assert np.abs(guide["before"]).max() > 0
+    np.testing.assert_allclose(guide["after"], guide["before"], rtol=1e-4, atol=1e-6)
+    assert guide["answers"].shape == (2, 8)
+    assert guide["accuracy"]["best possible without it"] == pytest.approx(2 / 3)
+    changes = re.findall(r"changed by loading: (\S+)", out)
+    assert len(changes) == 2 and max(map(float, changes)) < 1e-5
+
+
+def test_shipped_weights_are_those_the_guide_asks_for():
+    records = keras_condattn.list_weights()
+    if not records:
+        pytest.skip("no weights are registered")
+    text = (GUIDES / "steering_with_inside.py").read_text()
+    (name,) = re.findall(r'^WEIGHTS = .*"(.+?)"', text, re.M)
+    (side,) = re.findall(r"^SCENES, RENDERED, .* else \(\d+, (\d+),", text, re.M)
+    model = keras_condattn.applications.InsideEncoderDecoder(weights=name)
+    assert {int(side), 3} == set(model.input_shape["image"][1:])
+
+
+def cells(text):
+    """(is prose, lines) of each cell."""
+    parts = re.split(r"^(# %%.*)\n", text, flags=re.M)
+    assert not parts[0].strip(), "something stands before the first cell"
+    return [
+        (marker == "# %% [markdown]", body.strip().split("\n"))
+        for marker, body in zip(parts[1::2], parts[2::2], strict=True)
+    ]
+
+
+def check_format(text):
+    assert set(re.findall(r"^# ?%%.*", text, re.M)) <= {"# %%", "# %% [markdown]"}
+    found = cells(text)
+    assert found[0][0] and re.match(r"# # \S", found[0][1][0]), "no title"
+    for (before, _), (prose, lines) in itertools.pairwise(found):
+        assert prose or before, f"no prose before the cell {lines[0]!r}"
+    for prose, lines in found:
+        assert lines != [""], "an empty cell"
+        if prose:
+            assert all(line[:2] in ("# ", "#") for line in lines), lines
+        else:
+            compile("\n".join(lines), "cell", "exec")
+
+
+@pytest.mark.pure
+@pytest.mark.parametrize("path", PATHS, ids=lambda p: p.stem)
+def test_percent_format(path):
+    check_format(path.read_text())
+
+
+@pytest.mark.pure
+@pytest.mark.parametrize(
+    "text",
+    [
+        "import os\n# %% [markdown]\n# # Title\n",
+        "# %%\nimport os\n",
+        "# %% [markdown]\n# Title\n",
+        "# %% [markdown]\n# # Title\n# %%\na = 1\n# %%\nb = 2\n",
+        "# %% [markdown]\n# # Title\nb = 2\n",
+        "# %% [markdown]\n# # Title\n# %%\n",
+        "# %% [markdown]\n# # Title\n#%%\nb = 2\n",
+        "# %% [markdown]\n# # Title\n# %%\nb =\n",
+    ],
+)
+def test_the_format_check_sees_what_is_wrong(text):
+    with pytest.raises((AssertionError, SyntaxError)):
+        check_format(text)
+
+
+@pytest.mark.pure
+def test_every_guide_is_run():
+    tested = {name for name in globals() if name.startswith("test_")}
+    assert {f"test_{path.stem}" for path in PATHS} <= tested and len(PATHS) >= 2

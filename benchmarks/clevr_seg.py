@@ -3,7 +3,7 @@
     python -m benchmarks.clevr_seg                      # render, train, table: 96 px
     python -m benchmarks.clevr_seg --size 200 --scenes 4000 --epochs 100
     python -m benchmarks.clevr_seg --table              # what is measured so far
-    python -m benchmarks.clevr_seg --publish            # weights and cards from it
+    python -m benchmarks.publish clevr_seg_96           # weights and cards from it
 
 Four networks, one recipe. Every run is one JSON under benchmarks/results and is not
 run again; early stopping and the choice of weights look at the validation split only.

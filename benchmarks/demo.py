@@ -1,6 +1,6 @@
 """`make demo`: the main job end to end, in minutes.
 
-    python -m benchmarks.demo [--scenes 600] [--epochs 20]
+    python -m benchmarks.demo [--scenes 600] [--epochs 40]
 
 Renders scenes (once), fits InsideEncoderDecoder with `model.fit`, compares it on the
 test scenes with the weights that are shipped, and draws one image steered to each of
@@ -54,7 +54,7 @@ def compare(models, batches):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--scenes", type=int, default=600)
-    parser.add_argument("--epochs", type=int, default=20)
+    parser.add_argument("--epochs", type=int, default=40)
     options = parser.parse_args()
     begin = time.time()
     print(f"1/3  Rendering {options.scenes} scenes (or finding them) in {FOLDER}")

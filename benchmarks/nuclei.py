@@ -2,7 +2,7 @@
 
     python -m benchmarks.nuclei --data ../shared/data/dsb2018
     python -m benchmarks.nuclei --table
-    python -m benchmarks.nuclei --publish
+    python -m benchmarks.publish nuclei
 
 InsideUNet with INSIDE, with FiLM and without conditioning; one recipe. Early stopping
 looks at the validation images; test images are looked at once a run.
@@ -15,7 +15,7 @@ import pathlib
 import keras
 
 import keras_condattn
-from benchmarks import study, training
+from benchmarks import pictures, study, training
 from keras_condattn.datasets import dsb2018
 
 NETWORKS = {"none": None, "film": "film", "inside": "inside"}
@@ -68,6 +68,24 @@ def weights_file(network, seed):
     return folder / f"{network}_seed{seed}.weights.h5"
 
 
+def picture(options):
+    """The steered network on the first test image: outputs/, never the repository."""
+    best = max(
+        (r for r in study.results(STUDY).values() if r["network"] == "inside"),
+        key=lambda run: run["validation"]["hard_dice"],
+    )
+    model = build("inside")
+    model.load_weights(weights_file("inside", best["seed"]))
+    source = dsb2018.load(options.data, "test", pairs="all", **FRAME)
+    items = source.steer(0)
+    viewer = build("inside", return_attention=True)
+    path = study.OUTPUTS / "nuclei.png"
+    title = "One micrograph, four conditions: InsideUNet"
+    seen = pictures.look(model, viewer, items)
+    pictures.steering(path, items, source.conditions, *seen, title)
+    print(f"picture  {path}")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     default = os.environ.get("KERAS_CONDATTN_DATA") or "../shared/data"
@@ -76,8 +94,9 @@ def main():
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--networks", nargs="+", default=list(NETWORKS))
     parser.add_argument("--table", action="store_true")
+    parser.add_argument("--picture", action="store_true", help="only draw it again")
     options = parser.parse_args()
-    if not options.table:
+    if not (options.table or options.picture):
         for seed in options.seeds:
             for network in options.networks:
                 key = f"{network}_seed{seed}"
@@ -85,6 +104,8 @@ def main():
                     STUDY, key, lambda n=network, s=seed: train(n, s, options)
                 )
     print(study.dice_table(STUDY, NETWORKS))
+    if not options.table:
+        picture(options)
 
 
 if __name__ == "__main__":

@@ -83,7 +83,8 @@ def test_shipped_weights_are_those_the_guide_asks_for():
     (name,) = re.findall(r'^WEIGHTS = .*"(.+?)"', text, re.M)
     (side,) = re.findall(r"^SCENES, RENDERED, .* else \(\d+, (\d+),", text, re.M)
     model = keras_condattn.applications.InsideEncoderDecoder(weights=name)
-    assert {int(side), 3} == set(model.input_shape["image"][1:])
+    (image,) = (x for x in model.inputs if x.name == "image")
+    assert {int(side), 3} == set(image.shape[1:])
 
 
 def cells(text):

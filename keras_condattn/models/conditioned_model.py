@@ -6,6 +6,7 @@ import keras
 
 from keras_condattn._export import export
 from keras_condattn.layers._checks import check_finite
+from keras_condattn.models.divisible import DivisibleSize
 
 
 @export
@@ -39,31 +40,39 @@ class ConditionedModel(keras.Model):
     """
 
     def fit(self, x: Any = None, *args: Any, **kwargs: Any) -> Any:
-        check_inputs(x)
+        self._check(x)
         validation = kwargs.get("validation_data")
         if isinstance(validation, (tuple, list)) and validation:
-            check_inputs(validation[0])
+            self._check(validation[0])
         return super().fit(x, *args, **kwargs)
 
     def evaluate(self, x: Any = None, *args: Any, **kwargs: Any) -> Any:
-        check_inputs(x)
+        self._check(x)
         return super().evaluate(x, *args, **kwargs)
 
     def predict(self, x: Any, *args: Any, **kwargs: Any) -> Any:
-        check_inputs(x)
+        self._check(x)
         return super().predict(x, *args, **kwargs)
 
     def train_on_batch(self, x: Any, *args: Any, **kwargs: Any) -> Any:
-        check_inputs(x)
+        self._check(x)
         return super().train_on_batch(x, *args, **kwargs)
 
     def test_on_batch(self, x: Any, *args: Any, **kwargs: Any) -> Any:
-        check_inputs(x)
+        self._check(x)
         return super().test_on_batch(x, *args, **kwargs)
 
     def predict_on_batch(self, x: Any) -> Any:
-        check_inputs(x)
+        self._check(x)
         return super().predict_on_batch(x)
+
+    def _check(self, x: Any) -> None:
+        check_inputs(x)
+        image = getattr(x.get("image"), "shape", None) if isinstance(x, dict) else None
+        for layer in self.layers:
+            # A graph that TensorFlow made for any size has no size to look at.
+            if image is not None and isinstance(layer, DivisibleSize):
+                layer.check(tuple(image))
 
 
 def check_inputs(x: Any) -> None:

@@ -57,14 +57,15 @@ class DivisibleSize(keras.layers.Layer):
         self.data_format = data_format or keras.config.image_data_format()
 
     def call(self, image: Tensor) -> Tensor:
-        self._check(tuple(image.shape))
+        self.check(tuple(image.shape))
         return image
 
     def compute_output_shape(self, image_shape: tuple[int | None, ...]) -> Any:
-        self._check(tuple(image_shape))
+        self.check(tuple(image_shape))
         return image_shape
 
-    def _check(self, shape: tuple[int | None, ...]) -> None:
+    def check(self, shape: tuple[int | None, ...]) -> None:
+        """Raises ValueError where an image of this shape does not fit."""
         first = self.data_format == "channels_first"
         check_divisible("image", shape[2:] if first else shape[1:-1], self.multiple)
 

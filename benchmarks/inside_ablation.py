@@ -39,8 +39,8 @@ def train(variant, options):
     return {"variant": variant, "options": arguments, **result}
 
 
-def table():
-    """Markdown: the lowest validation loss within the ablation's epochs."""
+def lowest():
+    """The epochs, and for each row the lowest validation loss within them."""
     runs = study.results(STUDY).values()
     epochs = min((run["recipe"]["epochs"] for run in runs), default=0)
     studied = study.results(clevr_seg.STUDY)
@@ -50,7 +50,13 @@ def table():
         if key in studied
     }
     losses |= {run["variant"]: run["history"]["val_loss"] for run in runs}
-    rows = [[name, f"{min(values):.0f}"] for name, values in losses.items() if values]
+    return epochs, {name: min(values) for name, values in losses.items() if values}
+
+
+def table():
+    """Markdown of `lowest`."""
+    epochs, losses = lowest()
+    rows = [[name, f"{loss:.0f}"] for name, loss in losses.items()]
     return study.markdown(["changed", f"focal loss, {epochs} epochs"], rows)
 
 

@@ -13,7 +13,9 @@ from benchmarks import clevr_seg, inside_ablation, nuclei, speed, study
 
 README = study.ROOT / "README.md"
 TABLES = {
-    "clevr_seg_96": lambda: study.dice_table(clevr_seg.STUDY, clevr_seg.NETWORKS),
+    "clevr_seg_96": lambda: study.dice_table(
+        clevr_seg.STUDY, clevr_seg.NETWORKS | clevr_seg.WIDE
+    ),
     "inside_ablation": inside_ablation.table,
     "nuclei": lambda: study.dice_table(nuclei.STUDY, nuclei.NETWORKS),
     "layer_speed": speed.layer_table,

@@ -26,7 +26,9 @@ bench: setup
 
 results: setup
 	$(RUN) -m benchmarks.clevr_seg
+	$(RUN) -m benchmarks.inside_ablation
 	$(RUN) -m benchmarks.nuclei
+	$(RUN) -m benchmarks.publish clevr_seg_96 nuclei
 	$(BIN)/python -m benchmarks.readme
 
 clean:

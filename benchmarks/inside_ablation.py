@@ -62,7 +62,7 @@ def table():
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--epochs", type=int, default=12)
+    parser.add_argument("--epochs", type=int, default=8)
     parser.add_argument("--table", action="store_true")
     options = parser.parse_args()
     options.size, options.scenes, options.data = 96, 2000, None

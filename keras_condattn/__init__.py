@@ -6,6 +6,7 @@ from keras_condattn import layers as layers
 from keras_condattn import metrics as metrics
 from keras_condattn import models as models
 from keras_condattn.applications import list_models as list_models
+from keras_condattn.models import predict_volume as predict_volume
 from keras_condattn.weights import list_weights as list_weights
 from keras_condattn.weights import load_official as load_official
 

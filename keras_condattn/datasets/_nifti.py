@@ -1,0 +1,128 @@
+"""NIfTI volumes in and out, slices first: (D, H, W) is (z, y, x)."""
+
+import dataclasses
+import os
+import pathlib
+import tempfile
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+
+@dataclasses.dataclass(frozen=True)
+class Volume:
+    """A volume as its file has it.
+
+    Args:
+        array: (D, H, W).
+        spacing: (slices, rows, columns) in mm.
+        affine: (4, 4), from (x, y, z) indices to mm, as NIfTI has it.
+    """
+
+    array: NDArray[Any]
+    spacing: tuple[float, float, float]
+    affine: NDArray[np.float64]
+
+
+def nibabel() -> Any:
+    """The nibabel module, or an error that says how to get it."""
+    try:
+        import nibabel
+    except ImportError as error:
+        raise ImportError(
+            "NIfTI files need nibabel: pip install 'keras-condattn[medical]'"
+        ) from error
+    return nibabel
+
+
+def read_nifti(path: pathlib.Path) -> Volume:
+    """Reads a three-dimensional NIfTI file.
+
+    Raises:
+        ValueError: naming the file, where it is damaged or cut short, has not three
+            axes, holds values that are not finite, or a spacing that is not above 0.
+    """
+    module = nibabel()
+    try:
+        image = module.load(path)
+        array = np.asanyarray(image.dataobj)
+        affine = np.asarray(image.affine, "float64")
+        spacing = tuple(float(step) for step in image.header.get_zooms()[:3])
+    except Exception as error:  # a damaged file raises whatever a decoder trips over
+        raise ValueError(f"{path.name} cannot be read as NIfTI ({error})") from error
+    if array.ndim != 3 or 0 in array.shape:
+        raise ValueError(
+            f"{path.name} must have three axes, each at least 1 long, got shape "
+            f"{array.shape}"
+        )
+    if array.dtype.kind not in "biuf" or not np.isfinite(array).all():
+        raise ValueError(f"{path.name} holds values that are not finite numbers")
+    if not all(np.isfinite(spacing)) or min(spacing) <= 0:
+        raise ValueError(f"{path.name} must have a spacing above 0 mm, got {spacing}")
+    x, y, z = spacing
+    return Volume(array.transpose(2, 1, 0), (z, y, x), affine)
+
+
+def write_nifti(
+    path: str | os.PathLike[str], label: ArrayLike, like: Mapping[str, Any]
+) -> None:
+    """Writes a label volume with the geometry of the volume that it belongs to.
+
+    The file appears whole or not at all.
+
+    Args:
+        path: ends in `.nii` or `.nii.gz`; a file of that name is replaced.
+        label: (D, H, W) whole numbers from 0 to 65535, as `predict_volume` returns.
+        like: the volume's item, with `"affine"` (4, 4), or only its `"spacing"`,
+            (slices, rows, columns) in mm.
+
+    Raises:
+        ValueError: for another suffix, another shape than `like["image"]` has, or
+            values that are not such numbers; nothing is then written.
+        ImportError: where nibabel is missing.
+
+    Example:
+
+    >>> import tempfile
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> label = np.zeros((2, 4, 6), "uint8")
+    >>> keras_condattn.datasets.write_nifti(
+    ...     f"{folder.name}/label.nii.gz", label, {"spacing": (10.0, 1.5, 1.5)}
+    ... )
+    """
+    target = pathlib.Path(path)
+    suffix = "".join(s for s in target.suffixes[-2:] if s in (".nii", ".gz"))
+    if suffix not in (".nii", ".nii.gz"):
+        raise ValueError(f"path must end in .nii or .nii.gz, got {target.name!r}")
+    values = _whole(label, like)
+    image = nibabel().Nifti1Image(values.transpose(2, 1, 0), _affine(like))
+    image.header.set_xyzt_units("mm")
+    with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
+        part = pathlib.Path(scratch) / f"part{suffix}"
+        image.to_filename(part)
+        os.replace(part, target)
+
+
+def _whole(label: ArrayLike, like: Mapping[str, Any]) -> NDArray[Any]:
+    values = np.asarray(label)
+    shape = np.shape(like["image"]) if "image" in like else values.shape
+    if values.ndim != 3 or values.shape != tuple(shape):
+        raise ValueError(
+            f"label must have the volume's shape {tuple(shape)}, (D, H, W), got "
+            f"{values.shape}"
+        )
+    smallest = np.uint8 if values.max(initial=0) < 256 else np.uint16
+    stored = values.astype(smallest)
+    if not np.array_equal(stored, values):
+        raise ValueError("label must hold whole numbers from 0 to 65535")
+    return stored
+
+
+def _affine(like: Mapping[str, Any]) -> NDArray[np.float64]:
+    if "affine" in like:
+        return np.asarray(like["affine"], "float64")
+    if "spacing" not in like:
+        raise ValueError("like must have an 'affine' or a 'spacing'")
+    return np.diag([*reversed([float(step) for step in like["spacing"]]), 1.0])

@@ -1,0 +1,101 @@
+"""Reads the volumes of a scan, and refuses what cannot be what it should be."""
+
+import dataclasses
+import hashlib
+import math
+import pathlib
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from keras_condattn.datasets._nifti import Volume, read_nifti
+from keras_condattn.datasets.acdc._files import Scan
+
+CLASSES = ("background", "right ventricle", "myocardium", "left ventricle")
+UNLABELLED = 4
+KINDS = ("image", "label", "scribble")
+UNKNOWN_SPACING = (math.nan, math.nan, math.nan)
+
+
+@dataclasses.dataclass(frozen=True)
+class Seen:
+    """What one look at a scan's files found.
+
+    Attributes:
+        shape: (D, H, W).
+        spacing: (slices, rows, columns) in mm; NaN where the file has none.
+        digest: of the image's grey levels, the same for the same image.
+    """
+
+    shape: tuple[int, int, int]
+    spacing: tuple[float, float, float]
+    digest: str
+
+
+def read(scan: Scan, kind: str) -> Volume:
+    """The `"image"`, `"label"` or `"scribble"` volume of a scan, slices first.
+
+    Raises:
+        ValueError: naming the file, where it is missing, damaged, or holds another
+            kind of array than it should.
+    """
+    path: pathlib.Path = getattr(scan, kind)
+    if not path.is_file():
+        raise ValueError(f"has no {path.name}")
+    volume = _packed(path, kind) if path.suffix == ".h5" else read_nifti(path)
+    if kind != "image":
+        allowed = range(len(CLASSES) + (kind == "scribble"))
+        wrong = np.setdiff1d(volume.array, allowed)
+        if wrong.size:
+            raise ValueError(
+                f"{path.name} must hold {kind} values from 0 to {allowed[-1]}, got "
+                f"{wrong[:5].tolist()}"
+            )
+        return dataclasses.replace(volume, array=volume.array.astype("uint8"))
+    return volume
+
+
+def look(scan: Scan, kinds: list[str]) -> Seen:
+    """Reads every file of a scan once and compares them.
+
+    Raises:
+        ValueError: for a volume with one slice, arrays of different shape, and as
+            `read`.
+    """
+    image = read(scan, "image")
+    if len(image.array) < 2:
+        raise ValueError(
+            f"{scan.image.name} has one slice; its place in the heart needs at least 2"
+        )
+    for kind in kinds:
+        shape = read(scan, kind).array.shape
+        if shape != image.array.shape:
+            raise ValueError(
+                f"{scan.phase}: the {kind} has shape {shape} (D, H, W), the image "
+                f"{image.array.shape}"
+            )
+    levels = np.ascontiguousarray(image.array)
+    digest = hashlib.sha256(levels.tobytes()).hexdigest()
+    return Seen(levels.shape, image.spacing, digest)
+
+
+def _packed(path: pathlib.Path, kind: str) -> Volume:
+    import h5py
+
+    try:
+        with h5py.File(path, "r") as file:
+            # A link could point at another file of the disk.
+            if not isinstance(file.get(kind, getlink=True), h5py.HardLink):
+                raise ValueError(f"no entry {kind!r}")
+            array: NDArray[Any] = file[kind][()]
+    except Exception as error:  # a damaged file raises whatever h5py trips over
+        raise ValueError(f"{path.name} cannot be read ({error})") from error
+    if array.ndim != 3 or array.dtype.kind not in "biuf":
+        raise ValueError(
+            f"{path.name}: {kind!r} must hold numbers (D, H, W), got {array.dtype} "
+            f"{array.shape}"
+        )
+    if not np.isfinite(array).all():
+        raise ValueError(f"{path.name}: {kind!r} holds values that are not finite")
+    return Volume(array, UNKNOWN_SPACING, np.eye(4))

@@ -15,6 +15,20 @@ Spacing = Sequence[float]
 FIELDS = ("normalise", "spacing", "size")
 NORMALISATIONS = (None, "zscore")
 CLIP = 99.0
+# Counts with the grid's value beyond the border; scipy's plain "constant" drops what
+# lies between the outermost pixels' centres and their edges.
+BORDER = "grid-constant"
+
+
+def ndimage() -> Any:
+    """scipy.ndimage, or an error that says how to get it."""
+    try:
+        from scipy import ndimage
+    except ImportError as error:
+        raise ImportError(
+            "resampling needs scipy: pip install 'keras-condattn[medical]'"
+        ) from error
+    return ndimage
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,7 +83,7 @@ class Frame:
     @classmethod
     def of(cls, steps: Mapping[str, Any]) -> "Frame":
         """The frame that a weights record's preprocessing describes."""
-        kept = {name: steps.get(name) for name in FIELDS}
+        kept: dict[str, Any] = {name: steps.get(name) for name in FIELDS}
         for name, kind in (("spacing", float), ("size", int)):
             if kept[name] is not None:
                 kept[name] = tuple(map(kind, kept[name]))
@@ -105,26 +119,33 @@ class Frame:
         high = np.percentile(seen, CLIP)
         seen = seen.clip(None, high)
         deviation = max(float(seen.std()), 1e-6)
-        return ((values.clip(None, high) - seen.mean()) / deviation).astype("float32")
+        levels = (values.clip(None, high) - seen.mean()) / deviation
+        return np.asarray(levels, "float32")
 
-    def sample(self, values: Image, spacing: Spacing, pose: Pose = STILL) -> Image:
-        """The frames of slices whose grey levels are normalised already."""
-        from scipy import ndimage
+    def sample(
+        self,
+        values: Image,
+        spacing: Spacing,
+        pose: Pose = STILL,
+        outside: float | None = None,
+    ) -> Image:
+        """The frames of slices whose grey levels are normalised already.
 
+        `outside` is the grey level beyond their border; None means their lowest.
+        """
+        if outside is None:
+            outside = float(values.min())
         shrink = self._step(spacing) / np.asarray(spacing[-2:]) / pose.scale
         blurred = values
         if (shrink > 1).any():
-            blurred = ndimage.gaussian_filter(
-                values, (0, *(np.maximum(shrink - 1, 0) / 2))
-            )
-        return self._sampled(blurred, spacing, pose, values.min(), 1)
+            sigma = np.maximum(shrink - 1, 0) / 2
+            blurred = ndimage().gaussian_filter(values, (0, *sigma))
+        return self._sampled(blurred, spacing, pose, outside, 1)
 
     def _sampled(
         self, array: Array, spacing: Spacing, pose: Pose, outside: float, order: int
     ) -> Array:
         """Slices (D, H, W) in the pose, on the frame's pixels."""
-        from scipy import ndimage
-
         native = np.asarray(spacing[-2:])
         extent = self.extent(array.shape, spacing)
         matrix = pose.matrix() * self._step(spacing) / native[:, None]
@@ -132,10 +153,10 @@ class Frame:
         offset = centre - matrix @ ((extent - 1) / 2)
         if not (pose.angle or pose.mirror):
             matrix = np.diag(matrix)  # separable, which scipy does faster
+        transform = ndimage().affine_transform
         return np.stack([
-            ndimage.affine_transform(
-                plane, matrix, offset, tuple(extent), order=order, cval=outside
-            )
+            transform(plane, matrix, offset, tuple(extent), order=order, mode=BORDER,
+                      cval=outside)
             for plane in array
         ])  # fmt: skip
 
@@ -150,17 +171,17 @@ class Frame:
 
         Outside the frame class 0 has 1 and the others 0.
         """
-        from scipy import ndimage
-
+        transform = ndimage().affine_transform
         native = np.asarray(spacing[-2:])
         ratio = native / self._step(spacing)
         centre = (np.array(shape[-2:]) - 1) / 2 + np.array(shift) / native
         offset = (np.array(scores.shape[1:3]) - 1) / 2 - ratio * centre
         out = np.empty((*shape, scores.shape[-1]), "float32")
         for z, k in np.ndindex(shape[0], scores.shape[-1]):
-            out[z, ..., k] = ndimage.affine_transform(
-                scores[z, ..., k], ratio, offset, shape[-2:], order=1, cval=k == 0
-            )
+            out[z, ..., k] = transform(
+                scores[z, ..., k], ratio, offset, shape[-2:], order=1, mode=BORDER,
+                cval=float(k == 0),
+            )  # fmt: skip
         return out
 
     def affine(self, affine: Array, shape: tuple[int, ...], spacing: Spacing) -> Array:
@@ -183,6 +204,7 @@ class Frame:
         native = np.asarray(spacing[-2:])
         half = self.extent(shape, spacing) * self._step(spacing) / native / 2
         centre = np.array(shape[-2:]) / 2 + np.array(shift) / native
-        begin = np.floor(centre - half).clip(0).astype(int)
+        last = np.array(shape[-2:]) - 1
+        begin = np.floor(centre - half).clip(0, last).astype(int)
         end = np.ceil(centre + half).clip(begin + 1).astype(int)
         return tuple(slice(b, e) for b, e in zip(begin, end, strict=True))

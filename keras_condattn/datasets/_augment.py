@@ -6,7 +6,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_condattn._frame import Pose
+from keras_condattn._frame import Pose, ndimage
 
 Image = NDArray[np.float32]
 
@@ -21,8 +21,8 @@ class Augmentation:
             the eight symmetries of the square on top
     levels: u = (x - min) / (max - min); u^gamma, log gamma ~ U(-log gamma, log gamma)
             x' = c x + b, log c ~ U(-log contrast, log contrast),
-            b ~ U(-brightness, brightness); then x' + noise N(0, 1)
-            and in half of the draws a Gaussian blur of up to `blur` pixels
+            b ~ U(-brightness, brightness); in half of the draws a Gaussian blur,
+            sigma ~ U(0, blur); then x' + s N(0, 1), s ~ U(0, noise)
     ```
 
     Args:
@@ -64,7 +64,8 @@ class Augmentation:
         for field in dataclasses.fields(self):
             value, low = getattr(self, field.name), lowest.get(field.name, 0.0)
             high = 1.0 if field.name == "turn" else math.inf
-            if not low <= value <= high or not math.isfinite(value):
+            number = isinstance(value, int | float) and math.isfinite(value)
+            if not number or not low <= value <= high:
                 raise ValueError(
                     f"{field.name} must be a number from {low} to {high}, got {value!r}"
                 )
@@ -82,8 +83,6 @@ class Augmentation:
 
     def levels(self, image: Image, rng: np.random.Generator) -> Image:
         """Draws other grey levels for a slice (H, W)."""
-        from scipy import ndimage
-
         power, factor = (
             math.exp(rng.uniform(-1, 1) * math.log(most))
             for most in (self.gamma, self.contrast)
@@ -94,7 +93,7 @@ class Augmentation:
         x = x + rng.uniform(-self.brightness, self.brightness)
         sigma = rng.uniform(0, self.blur) if rng.random() < 0.5 else 0.0
         if sigma > 0:
-            x = ndimage.gaussian_filter(x, sigma)
+            x = ndimage().gaussian_filter(x, sigma)
         deviation = rng.uniform(0, self.noise)
         noise = rng.standard_normal(image.shape, dtype="float32")
         return np.asarray(x + deviation * noise, "float32")

@@ -42,14 +42,16 @@ def read_nifti(path: pathlib.Path) -> Volume:
 
     Raises:
         ValueError: naming the file, where it is damaged or cut short, has not three
-            axes, holds values that are not finite, or a spacing that is not above 0.
+            axes, holds values that are not finite, a spacing that is not above 0, or
+            lengths in another unit than mm.
     """
     module = nibabel()
     try:
         image = module.load(path)
         array = np.asanyarray(image.dataobj)
         affine = np.asarray(image.affine, "float64")
-        spacing = tuple(float(step) for step in image.header.get_zooms()[:3])
+        spacing = _spacing(image)
+        unit = image.header.get_xyzt_units()[0]
     except Exception as error:  # a damaged file raises whatever a decoder trips over
         raise ValueError(f"{path.name} cannot be read as NIfTI ({error})") from error
     if array.ndim != 3 or 0 in array.shape:
@@ -61,8 +63,19 @@ def read_nifti(path: pathlib.Path) -> Volume:
         raise ValueError(f"{path.name} holds values that are not finite numbers")
     if not all(np.isfinite(spacing)) or min(spacing) <= 0:
         raise ValueError(f"{path.name} must have a spacing above 0 mm, got {spacing}")
+    if not np.isfinite(affine).all():
+        raise ValueError(f"{path.name} has an affine that is not finite")
+    if unit not in ("mm", "unknown"):
+        raise ValueError(f"{path.name} must have its spacing in mm, got {unit!r}")
     x, y, z = spacing
     return Volume(array.transpose(2, 1, 0), (z, y, x), affine)
+
+
+def _spacing(image: Any) -> tuple[float, ...]:
+    """(x, y, z) as the header has it; nibabel would turn a spacing of 0 into 1."""
+    with image.file_map["image"].get_prepare_fileobj("rb") as file:
+        header = type(image.header).from_fileobj(file, check=False)
+    return tuple(float(step) for step in header.get_zooms()[:3])
 
 
 def write_nifti(
@@ -76,11 +89,13 @@ def write_nifti(
         path: ends in `.nii` or `.nii.gz`; a file of that name is replaced.
         label: (D, H, W) whole numbers from 0 to 65535, as `predict_volume` returns.
         like: the volume's item, with `"affine"` (4, 4), or only its `"spacing"`,
-            (slices, rows, columns) in mm.
+            (slices, rows, columns) in mm, which a file without position gets.
 
     Raises:
-        ValueError: for another suffix, another shape than `like["image"]` has, or
-            values that are not such numbers; nothing is then written.
+        ValueError: for another suffix, another shape than `like["image"]` has,
+            values that are not such numbers, or a geometry that is none; nothing
+            is then written.
+        FileNotFoundError: where there is no folder for it.
         ImportError: where nibabel is missing.
 
     Example:
@@ -93,9 +108,11 @@ def write_nifti(
     ... )
     """
     target = pathlib.Path(path)
-    suffix = "".join(s for s in target.suffixes[-2:] if s in (".nii", ".gz"))
-    if suffix not in (".nii", ".nii.gz"):
+    suffix = next((s for s in (".nii", ".nii.gz") if target.name.endswith(s)), None)
+    if suffix is None:
         raise ValueError(f"path must end in .nii or .nii.gz, got {target.name!r}")
+    if not target.parent.is_dir():
+        raise FileNotFoundError(f"path: there is no folder {str(target.parent)!r}")
     values = _whole(label, like)
     image = nibabel().Nifti1Image(values.transpose(2, 1, 0), _affine(like))
     image.header.set_xyzt_units("mm")
@@ -114,7 +131,8 @@ def _whole(label: ArrayLike, like: Mapping[str, Any]) -> NDArray[Any]:
             f"{values.shape}"
         )
     smallest = np.uint8 if values.max(initial=0) < 256 else np.uint16
-    stored = values.astype(smallest)
+    with np.errstate(invalid="ignore"):  # what does not fit is found below
+        stored = values.astype(smallest)
     if not np.array_equal(stored, values):
         raise ValueError("label must hold whole numbers from 0 to 65535")
     return stored
@@ -122,7 +140,17 @@ def _whole(label: ArrayLike, like: Mapping[str, Any]) -> NDArray[Any]:
 
 def _affine(like: Mapping[str, Any]) -> NDArray[np.float64]:
     if "affine" in like:
-        return np.asarray(like["affine"], "float64")
-    if "spacing" not in like:
+        affine = np.asarray(like["affine"], "float64")
+    elif "spacing" in like:
+        affine = np.diag([*np.asarray(like["spacing"], "float64")[::-1], 1.0])
+    else:
         raise ValueError("like must have an 'affine' or a 'spacing'")
-    return np.diag([*reversed([float(step) for step in like["spacing"]]), 1.0])
+    regular = (
+        affine.shape == (4, 4) and np.isfinite(affine).all() and np.linalg.det(affine)
+    )
+    if not regular or ("affine" not in like and np.diag(affine).min() <= 0):
+        raise ValueError(
+            "like must have an 'affine' (4, 4) or a 'spacing' of three steps above 0 "
+            f"mm, got {affine.tolist()}"
+        )
+    return affine

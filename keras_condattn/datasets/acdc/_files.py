@@ -1,19 +1,22 @@
 """Finds patients in a folder and reads what `Info.cfg` says of each."""
 
 import dataclasses
+import math
 import os
 import pathlib
 import re
 from collections.abc import Iterator
 
 PATIENT = re.compile(r"patient\d{3}")
-FRAME = re.compile(r"(patient\d{3})_frame(\d{2})\.(nii\.gz|nii|h5)")
+FRAME = re.compile(r"(patient\d{3})_frame(\d{2})\.(nii\.gz|nii)")
+PACKED = re.compile(r"patient\d{3}_frame\d{2}\.h5")
 PHASES = ("ED", "ES")
 GROUPS = ("NOR", "DCM", "HCM", "MINF", "RV")
 # patient090 is the one whose end-systolic frame comes first.
 SYSTOLE_FIRST = "patient090"
 # How the challenge numbers its training patients, for files without Info.cfg.
 BLOCKS = ("DCM", "HCM", "MINF", "NOR", "RV")
+TRAINING = 100
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,7 +26,8 @@ class Scan:
     Attributes:
         patient: its id, e.g. `"patient001"`.
         phase: `"ED"` or `"ES"`.
-        part: `"testing"` where a folder above it is called so, else `"training"`.
+        part: `"training"` or `"testing"`, as the nearest folder above it that is
+            called so says; where none is, the challenge's numbers: 101 on test.
         image, label, scribble: the files; an `.h5` file holds all three.
         group: one of `GROUPS`, or "" where nothing says.
         height, weight: in cm and kg; NaN where nothing says.
@@ -58,12 +62,11 @@ def find_patients(root: str | os.PathLike[str]) -> dict[str, list[pathlib.Path]]
     for folder, below, names in os.walk(top):
         below.sort()
         here = pathlib.Path(folder)
-        if PATIENT.fullmatch(here.name):
+        packed = [name for name in sorted(names) if PACKED.fullmatch(name)]
+        if PATIENT.fullmatch(here.name) and not packed:
             found.setdefault(here.name, []).append(here)
-        for name in sorted(names):
-            match = FRAME.fullmatch(name)
-            if match and match[3] == "h5":
-                found.setdefault(match[1], []).append(here / name)
+        for name in packed:
+            found.setdefault(name[: len("patient000")], []).append(here / name)
     if not found:
         raise FileNotFoundError(
             f"root: no patients found in {str(top)!r}. Expected folders patientNNN "
@@ -78,12 +81,13 @@ def scans_of(patient: str, places: list[pathlib.Path]) -> list[Scan]:
     Raises:
         ValueError: where the files and `Info.cfg` do not agree.
     """
-    if all(place.suffix == ".h5" for place in places):
-        return list(_packed(patient, places))
-    folders = [place for place in places if place.is_dir()]
-    if len(places) > 1:
-        raise ValueError(f"is there {len(places)} times: {', '.join(map(str, places))}")
-    return list(_unpacked(patient, folders[0]))
+    if len({place.name for place in places}) < len(places) or (
+        len({place.suffix for place in places}) > 1
+    ):
+        raise ValueError(f"is there more than once: {', '.join(map(str, places))}")
+    if places[0].suffix == ".h5":
+        return list(_packed(patient, sorted(places, key=lambda place: place.name)))
+    return list(_unpacked(patient, places[0]))
 
 
 def _unpacked(patient: str, folder: pathlib.Path) -> Iterator[Scan]:
@@ -93,17 +97,17 @@ def _unpacked(patient: str, folder: pathlib.Path) -> Iterator[Scan]:
         for match in map(FRAME.fullmatch, sorted(os.listdir(folder)))
         if match and match[1] == patient
     }
-    for phase in PHASES:
-        number = int(_number(info, phase))
-        if number not in frames:
+    numbers = {phase: int(_number(info, phase)) for phase in PHASES}
+    for phase, number in numbers.items():
+        if number not in frames or list(numbers.values()).count(number) > 1:
             raise ValueError(
-                f"Info.cfg says {phase} is frame {number}; there are frames "
-                f"{sorted(frames)}"
+                f"Info.cfg must give ED and ES one each of the frames that are there, "
+                f"{sorted(frames)}, got {numbers}"
             )
         image = frames[number]
         name, kind = image.name.split(".", 1)
         yield Scan(
-            patient, phase, _part(folder), image,
+            patient, phase, _part(patient, folder), image,
             folder / f"{name}_gt.{kind}", folder / f"{name}_scribble.{kind}",
             _group(info), _number(info, "Height", missing=True),
             _number(info, "Weight", missing=True),
@@ -121,7 +125,7 @@ def _packed(patient: str, files: list[pathlib.Path]) -> Iterator[Scan]:
     block = (int(patient[-3:]) - 1) // 20
     group = BLOCKS[block] if 0 <= block < len(BLOCKS) else ""
     for phase, file in sorted(zip(phases, files, strict=True)):
-        yield Scan(patient, phase, _part(file), file, file, file, group,
+        yield Scan(patient, phase, _part(patient, file), file, file, file, group,
                    float("nan"), float("nan"))  # fmt: skip
 
 
@@ -141,9 +145,9 @@ def _number(info: dict[str, str], key: str, missing: bool = False) -> float:
         return float("nan")
     try:
         value = float(info[key])
-        if value <= 0 or (not missing and value != int(value)):
+        if not 0 < value < math.inf or (not missing and value != int(value)):
             raise ValueError
-    except (KeyError, ValueError, OverflowError):
+    except (KeyError, ValueError):
         raise ValueError(
             f"Info.cfg must give {key} as a number above 0, got {info.get(key)!r}"
         ) from None
@@ -159,5 +163,8 @@ def _group(info: dict[str, str]) -> str:
     return group
 
 
-def _part(path: pathlib.Path) -> str:
-    return "testing" if "testing" in path.parts else "training"
+def _part(patient: str, path: pathlib.Path) -> str:
+    parts = ("training", "testing")
+    by_number = parts[int(patient[-3:]) > TRAINING]
+    above = reversed(path.absolute().parts)
+    return next((name for name in above if name in parts), by_number)

@@ -108,9 +108,9 @@ def load(
         FileNotFoundError: where `root` is no folder or holds no patient.
         ValueError: for an argument out of its range; a split without patients; or,
             in one error with a line for each patient, no `Info.cfg`, frames that
-            are not those it names, a missing or damaged file, arrays of different
-            shape, unknown label values, one slice only, a spacing of 0. Every file
-            that is asked for is read once.
+            are not those it names, files in two places, a missing or damaged file,
+            arrays of different shape, unknown label values, one slice only, a
+            spacing of 0 or not in mm. Every file that is asked for is read once.
         ImportError: where nibabel or scipy is missing.
 
     Example:
@@ -134,6 +134,8 @@ def load(
     """
     _check(split, phases, conditioning, normalise, protocol, on_error)
     _check_numbers(fold, share, seed, subset_seed)
+    if not isinstance(augment, bool | Augmentation):
+        raise ValueError(f"augment must be a bool or an Augmentation, got {augment!r}")
     if augment and volumes:
         raise ValueError("augment varies slices: load them with volumes=False")
     frame = Frame(normalise, _pair("spacing", spacing), _size(size))
@@ -167,7 +169,7 @@ def _found(
     for patient, places in find_patients(root).items():
         try:
             found[patient] = _patient(patient, places, phases, kinds, facts, frame)
-        except ValueError as error:
+        except (ValueError, OSError) as error:
             problems[patient] = str(error)
     return found, problems
 
@@ -215,20 +217,26 @@ def _groups(found: Found) -> dict[str, str]:
 
 
 def _twins(found: Found) -> dict[str, str]:
-    """Patients whose images another patient has, and that other."""
+    """Patients whose images another patient has, and that other.
+
+    Where several share images, in a chain or not, the same one leads them all.
+    """
     first: dict[str, str] = {}
-    twins = {}
+    leaders = {patient: patient for patient in found}
     for patient, pairs in found.items():
         for _, seen in pairs:
-            leader = first.setdefault(seen.digest, patient)
-            if leader != patient:
-                twins[patient] = leader
-    return twins
+            other = leaders[first.setdefault(seen.digest, patient)]
+            mine = leaders[patient]
+            for member, leader in leaders.items():
+                if leader in (mine, other):
+                    leaders[member] = min(mine, other)
+    return {member: leader for member, leader in leaders.items() if member != leader}
 
 
 def _told(problems: dict[str, str]) -> str:
     lines = [f"{patient}: {problem}" for patient, problem in problems.items()]
-    return f"{len(lines)} patients cannot be used:\n" + "\n".join(lines)
+    noun = "patient" if len(lines) == 1 else "patients"
+    return f"{len(lines)} {noun} cannot be used:\n" + "\n".join(lines)
 
 
 def _check(
@@ -265,7 +273,10 @@ def _pair(name: str, value: Any) -> tuple[float, float] | None:
     if value is None:
         return None
     pair = tuple(value) if isinstance(value, list | tuple) else (value, value)
-    numbers = all(isinstance(v, int | float) and 0 < v < math.inf for v in pair)
+    numbers = all(
+        isinstance(v, int | float) and not isinstance(v, bool) and 0 < v < math.inf
+        for v in pair
+    )
     if len(pair) != 2 or not numbers:
         raise ValueError(
             f"{name} must be a number above 0, two of them (down, right), or None, got "

@@ -4,10 +4,8 @@ import dataclasses
 import hashlib
 import math
 import pathlib
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from keras_condattn.datasets._nifti import Volume, read_nifti
 from keras_condattn.datasets.acdc._files import Scan
@@ -76,7 +74,7 @@ def look(scan: Scan, kinds: list[str]) -> Seen:
                 f"{image.array.shape}"
             )
     levels = np.ascontiguousarray(image.array)
-    digest = hashlib.sha256(levels.tobytes()).hexdigest()
+    digest = hashlib.sha256(levels.data).hexdigest()
     return Seen(levels.shape, image.spacing, digest)
 
 
@@ -85,10 +83,18 @@ def _packed(path: pathlib.Path, kind: str) -> Volume:
 
     try:
         with h5py.File(path, "r") as file:
-            # A link could point at another file of the disk.
+            # A link, like a data set kept outside, could point anywhere on the disk.
             if not isinstance(file.get(kind, getlink=True), h5py.HardLink):
-                raise ValueError(f"no entry {kind!r}")
-            array: NDArray[Any] = file[kind][()]
+                raise ValueError(f"no entry {kind!r} of its own")
+            entry = file[kind]
+            if not isinstance(entry, h5py.Dataset):
+                raise ValueError(f"{kind!r} is no array")
+            if entry.external or entry.is_virtual:
+                raise ValueError(f"{kind!r} refers to another file")
+            # No compression of HDF5 makes 1,100 bytes of one.
+            if entry.nbytes > 1100 * entry.id.get_storage_size() + 4096:
+                raise ValueError(f"{kind!r} claims more than the file holds")
+            array = np.asarray(entry[()])
     except Exception as error:  # a damaged file raises whatever h5py trips over
         raise ValueError(f"{path.name} cannot be read ({error})") from error
     if array.ndim != 3 or array.dtype.kind not in "biuf":

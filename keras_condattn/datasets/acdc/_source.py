@@ -145,8 +145,9 @@ class Hearts:
         if number in self._kept:
             return self._kept[number]
         arrays = self._read(number)
-        while not self.cache and len(self._kept) >= RECENT:
-            self._kept.pop(next(iter(self._kept), None), None)
+        if not self.cache:
+            for old in list(self._kept)[: len(self._kept) - RECENT + 1]:
+                self._kept.pop(old, None)  # another thread may have been faster
         self._kept[number] = arrays
         return arrays
 
@@ -186,7 +187,10 @@ class Hearts:
             )[0]
             for kind in self.kinds
         }
-        image = self.frame.sample(arrays["image"][z : z + 1], spacing, pose)[0]
+        volume = arrays["image"]
+        image = self.frame.sample(
+            volume[z : z + 1], spacing, pose, float(volume.min())
+        )[0]
         return item | {"image": self.augment.levels(image, rng)}
 
 

@@ -1,5 +1,6 @@
 """The Keras model of every conditioned network."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -20,7 +21,9 @@ class ConditionedModel(keras.Model):
     `keras_condattn.datasets.Batches` refuses such an item by name.
 
     Made like any functional model: `ConditionedModel(inputs, outputs)`, with a dict
-    of inputs that has a `"conditioning"`.
+    of inputs that has a `"conditioning"`. Where it has an attribute `preprocessing`,
+    a dict of plain values that says what is done to images before it (registered
+    weights bring it, `predict_volume` goes by it), it is saved with the model.
 
     Raises:
         ValueError: where the conditioning is not finite or not one vector an image.
@@ -66,6 +69,24 @@ class ConditionedModel(keras.Model):
         self._check(x)
         return super().predict_on_batch(x)
 
+    def get_config(self) -> dict[str, Any]:
+        """The graph, and `preprocessing` where there is one."""
+        config: dict[str, Any] = super().get_config()
+        found = getattr(self, "preprocessing", None)
+        return config | ({"preprocessing": _plain(found)} if found else {})
+
+    @classmethod
+    def from_config(
+        cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None
+    ) -> "ConditionedModel":
+        """The model of a config."""
+        graph = dict(config)
+        preprocessing = graph.pop("preprocessing", None)
+        model: ConditionedModel = super().from_config(graph, custom_objects)
+        if preprocessing:
+            model.preprocessing = preprocessing
+        return model
+
     def _check(self, x: Any) -> None:
         check_inputs(x)
         image = getattr(x.get("image"), "shape", None) if isinstance(x, dict) else None
@@ -73,6 +94,15 @@ class ConditionedModel(keras.Model):
             # A graph that TensorFlow made for any size has no size to look at.
             if image is not None and isinstance(layer, DivisibleSize):
                 layer.check(tuple(image))
+
+
+def _plain(value: Any) -> Any:
+    """Without Keras's tracking and without tuples, which JSON does not know."""
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value
 
 
 def check_inputs(x: Any) -> None:

@@ -8,10 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_condattn._export import export
-from keras_condattn._frame import NORMALISATIONS, Frame, Pair, Pose
+from keras_condattn._frame import Pair, Pose, ndimage
+from keras_condattn.models._slices import SliceModel
+from keras_condattn.models._steps import Steps, steps_of
 
 Labels = NDArray[np.uint8]
-STEPS = ("normalise", "spacing", "size", "recentre", "largest_component")
+Spacing = tuple[float, float, float]
 
 
 @export
@@ -32,12 +34,14 @@ def predict_volume(
     Args:
         model: takes slices (B, h, w, 1), or a dict of `"image"` and `"conditioning"`,
             and gives logits (B, h, w, K), bare or as `"mask"` of a dict; (B, K, h, w)
-            in channels_first.
+            in channels_first. A single logit (K = 1) is that of class 1.
         volume: `"image"` (D, H, W) at native resolution, `"spacing"` (slices, rows,
-            columns) in mm and, where the model takes it, `"conditioning"` (D, Z): an
-            item of `datasets.acdc.load(root, volumes=True)`.
+            columns) in mm (NaN where a file has none, if no step is in mm) and,
+            where the model takes it, `"conditioning"` (D, Z): an item of
+            `datasets.acdc.load(root, volumes=True)`.
         preprocessing: what was done to slices in training. None means what the
-            registered weights of `model` say. A dict of these, all optional:
+            registered weights of `model` say (`model.preprocessing`, which is saved
+            with a conditioned model). A dict of these, all optional:
             `"normalise"`, `"spacing"` and `"size"` as in `datasets.acdc.load`;
             `"recentre"`, mm: where the middle of what was found lies farther than
             this from the frame's centre, the frame is moved there and the volume
@@ -50,8 +54,8 @@ def predict_volume(
         frame class 0. `datasets.write_nifti` writes it.
 
     Raises:
-        ValueError: where a part of `volume` is missing or does not fit, or nothing
-            says what the preprocessing is.
+        ValueError: where a part of `volume` is missing or does not fit, nothing
+            says what the preprocessing is, or `model` is no network of slices.
         ImportError: where scipy is missing.
 
     Example:
@@ -67,95 +71,91 @@ def predict_volume(
         The published evaluation on ACDC is per volume at native resolution: Bernard
         et al., IEEE TMI 37(11), 2018.
     """
-    steps = _steps(model, preprocessing)
-    image, spacing = _checked(model, volume)
-    frame, limit = Frame.of(steps), steps.get("recentre")
-    scores = _scores(model, frame, volume, (0.0, 0.0), batch_size)
-    label = frame.restore(scores, image.shape, spacing).argmax(-1)
+    slices, steps = SliceModel.of(model), steps_of(model, preprocessing)
+    image, spacing, vectors = _checked(slices, steps, volume, batch_size)
+
+    def predicted(shift: Pair) -> NDArray[np.intp]:
+        frames = steps.frame.image(image, spacing, Pose(shift))
+        scores = slices.scores(frames, vectors, batch_size)
+        native = steps.frame.restore(scores, image.shape, spacing, shift)
+        return np.asarray(native.argmax(-1))
+
+    label = predicted((0.0, 0.0))
     shift = _middle(label, spacing)
-    if limit is not None and np.hypot(*shift) > limit:
-        scores = _scores(model, frame, volume, shift, batch_size)
-        label = frame.restore(scores, image.shape, spacing, shift).argmax(-1)
-    if steps.get("largest_component"):
-        label = _largest(label, scores.shape[-1])
+    if steps.recentre is not None and np.hypot(*shift) > steps.recentre:
+        label = predicted(shift)
+    if steps.largest_component:
+        label = _largest(label)
     return label.astype("uint8")
 
 
-def _steps(model: keras.Model, given: Mapping[str, Any] | None) -> Mapping[str, Any]:
-    steps = getattr(model, "preprocessing", None) if given is None else given
-    if not steps:
-        raise ValueError(
-            "preprocessing must say how slices were made for this model, e.g. "
-            '{"normalise": "zscore", "spacing": (1.5, 1.5), "size": (128, 128)}: it '
-            "was not made with registered weights that do"
-        )
-    unknown = sorted(set(steps) - set(STEPS))
-    if unknown:
-        raise ValueError(f"preprocessing may hold {STEPS}, got also {unknown}")
-    if steps.get("normalise") not in NORMALISATIONS:
-        raise ValueError(
-            f"preprocessing['normalise'] must be one of {NORMALISATIONS}, got "
-            f"{steps['normalise']!r}"
-        )
-    return steps
-
-
 def _checked(
-    model: keras.Model, volume: Mapping[str, Any]
-) -> tuple[NDArray[Any], tuple[float, ...]]:
-    conditioned = isinstance(model.input, dict)
+    slices: SliceModel, steps: Steps, volume: Mapping[str, Any], batch_size: int
+) -> tuple[NDArray[Any], Spacing, NDArray[np.float32] | None]:
+    """Image, spacing and conditioning of a volume that fits model and steps."""
+    if isinstance(batch_size, bool) or not isinstance(batch_size, int | np.integer):
+        raise ValueError(f"batch_size must be a whole number, got {batch_size!r}")
+    if batch_size < 1:
+        raise ValueError(f"batch_size must be at least 1, got {batch_size}")
+    conditioned = slices.conditioning is not None
     wanted = ("image", "spacing", *(("conditioning",) if conditioned else ()))
+    if not isinstance(volume, Mapping):
+        raise ValueError(f"volume must be a dict with {wanted}, got {type(volume)}")
     missing = [name for name in wanted if name not in volume]
     if missing:
         raise ValueError(f"volume must have {wanted}, missing are {missing}")
-    image = np.asarray(volume["image"])
-    if image.ndim != 3:
-        raise ValueError(f"volume['image'] must be (D, H, W), got shape {image.shape}")
-    spacing = tuple(map(float, volume["spacing"]))
-    if len(spacing) != 3 or not all(np.isfinite(spacing)) or min(spacing) <= 0:
+    image = _image(volume["image"])
+    spacing = _spacing(volume["spacing"], steps)
+    slices.check_frames(*map(int, steps.frame.extent(image.shape, spacing)))
+    if slices.conditioning is None:
+        return image, spacing, None
+    return image, spacing, _vectors(volume["conditioning"], image, slices.conditioning)
+
+
+def _image(given: Any) -> NDArray[Any]:
+    image = np.asarray(given)
+    if image.ndim != 3 or not image.size or image.dtype.kind not in "biuf":
+        raise ValueError(
+            "volume['image'] must hold grey levels (D, H, W), got shape "
+            f"{image.shape} of {image.dtype}"
+        )
+    if not np.isfinite(image).all():
+        raise ValueError("volume['image'] must be finite, got NaN or infinity in it")
+    return image
+
+
+def _spacing(given: Any, steps: Steps) -> Spacing:
+    try:
+        found = np.asarray(given, "float64")
+    except (TypeError, ValueError):
+        found = np.zeros(0)
+    unknown = found.shape == (3,) and np.isnan(found).all()
+    if unknown and steps.frame.spacing is None and steps.recentre is None:
+        return 1.0, 1.0, 1.0  # as in datasets, a pixel counts as a millimetre
+    if found.shape != (3,) or not (np.isfinite(found) & (found > 0)).all():
         raise ValueError(
             "volume['spacing'] must be (slices, rows, columns) in mm, above 0, got "
-            f"{spacing}"
+            f"{given!r}"
         )
-    if conditioned:
-        size = model.input["conditioning"].shape[-1]
-        shape = np.shape(volume["conditioning"])
-        if shape != (len(image), size):
-            raise ValueError(
-                f"volume['conditioning'] must be {(len(image), size)}, one vector for "
-                f"each slice, got shape {shape}"
-            )
-    return image, spacing
+    return float(found[0]), float(found[1]), float(found[2])
 
 
-def _scores(
-    model: keras.Model,
-    frame: Frame,
-    volume: Mapping[str, Any],
-    shift: Pair,
-    batch_size: int,
-) -> NDArray[np.float32]:
-    """Probabilities (D, h, w, K) of a volume's frames."""
-    frames = frame.image(volume["image"], volume["spacing"], Pose(shift))
-    axis = 1 if _channels_first(model) else -1
-    inputs: Any = np.expand_dims(frames, axis)
-    if isinstance(model.input, dict):
-        vector = np.asarray(volume["conditioning"], "float32")
-        inputs = {"image": inputs, "conditioning": vector}
-    output = model.predict(inputs, batch_size=batch_size, verbose=0)
-    logits = output["mask"] if isinstance(output, dict) else output
-    logits = np.moveaxis(np.asarray(logits, "float32"), axis, -1)
-    powers = np.exp(logits - logits.max(-1, keepdims=True))
-    return np.asarray(powers / powers.sum(-1, keepdims=True))
+def _vectors(given: Any, image: NDArray[Any], size: int) -> NDArray[np.float32]:
+    try:
+        vectors = np.asarray(given, "float32")
+    except (TypeError, ValueError):
+        vectors = np.zeros(0, "float32")
+    if vectors.shape != (len(image), size):
+        raise ValueError(
+            f"volume['conditioning'] must be {(len(image), size)}, one vector for "
+            f"each slice, got shape {np.shape(given)}"
+        )
+    if not np.isfinite(vectors).all():
+        raise ValueError("volume['conditioning'] must be finite, got NaN or infinity")
+    return vectors
 
 
-def _channels_first(model: keras.Model) -> bool:
-    formats = (getattr(layer, "data_format", None) for layer in model.layers)
-    default = keras.config.image_data_format()
-    return next((f for f in formats if f), default) == "channels_first"
-
-
-def _middle(label: NDArray[Any], spacing: tuple[float, ...]) -> Pair:
+def _middle(label: NDArray[Any], spacing: Spacing) -> Pair:
     """From the image's centre to the median of what was found, in mm."""
     found = np.nonzero(label)[1:]
     if not len(found[0]):
@@ -167,14 +167,11 @@ def _middle(label: NDArray[Any], spacing: tuple[float, ...]) -> Pair:
     return float(down), float(right)
 
 
-def _largest(label: NDArray[Any], classes: int) -> NDArray[Any]:
+def _largest(label: NDArray[Any]) -> NDArray[Any]:
     """Of each class its largest piece, connected across faces."""
-    from scipy import ndimage
-
     kept = np.zeros_like(label)
-    for number in range(1, classes):
-        pieces, count = ndimage.label(label == number)
-        if count:
-            sizes = np.bincount(pieces.ravel())[1:]
-            kept[pieces == 1 + sizes.argmax()] = number
+    for number in np.unique(label[label > 0]):
+        pieces, _ = ndimage().label(label == number)
+        sizes = np.bincount(pieces.ravel())[1:]
+        kept[pieces == 1 + sizes.argmax()] = number
     return kept

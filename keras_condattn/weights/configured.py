@@ -1,5 +1,6 @@
 """Lets a registered name bring the arguments its network was trained with."""
 
+import copy
 import functools
 import inspect
 from collections.abc import Callable, Mapping
@@ -20,7 +21,8 @@ def from_registry(factory: Callable[P, M]) -> Callable[P, M]:
 
     The factory builds with fresh weights and never looks at `weights`. Before it
     runs, a registered name fills in the arguments that were not given from its
-    record; after it, the weights are loaded. The default `input_shape` and a
+    record; after it, the weights are loaded, and the record's preprocessing stands
+    as a dict in `model.preprocessing`. The default `input_shape` and a
     record's are channels-last, and are turned where the data format in force
     (`data_format`, or else `keras.config.image_data_format()`) is channels_first;
     an `input_shape` that was given is taken as it is.
@@ -54,6 +56,8 @@ def from_registry(factory: Callable[P, M]) -> Callable[P, M]:
         arguments = {**_filled(config, signature, first), **given}
         model = factory(**arguments)  # type: ignore[call-arg]
         load_resolved(model, source, factory.__name__)
+        if isinstance(source, WeightsRecord):
+            model.preprocessing = copy.deepcopy(dict(source.preprocessing))  # type: ignore[attr-defined]
         return model
 
     return build

@@ -7,7 +7,9 @@ import keras
 import numpy as np
 import pytest
 
-from keras_condattn.weights import configured, from_registry, places, publish
+from keras_condattn import predict_volume
+from keras_condattn.applications import InsideUNet
+from keras_condattn.weights import configured, find, from_registry, places, publish
 
 CALLS = []
 
@@ -87,6 +89,55 @@ def test_a_registered_name_needs_nothing_else(factory, small, last):
     assert CALLS[1]["input_shape"] == (3, None, 96)
     for a, b in zip(model.get_weights(), again.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+def test_a_registered_name_brings_its_preprocessing(factory, small, house, last):
+    model = factory(weights="small")
+    assert model.preprocessing == {"scale": "divide by 255"}
+    model.preprocessing["scale"] = "none"
+    assert factory(weights="small").preprocessing == {"scale": "divide by 255"}
+    assert not hasattr(factory(), "preprocessing")
+    path = house.home / "mine.weights.h5"
+    model.save_weights(path)
+    assert not hasattr(factory(units=3, weights=path), "preprocessing")
+
+
+@pytest.mark.parametrize("conditioning", ["film", None])
+def test_a_registered_network_predicts_volumes_with_nothing_else(
+    house, facts, last, data_format, conditioning, tmp_path
+):
+    keras.config.set_image_data_format(data_format)
+    config = {"input_shape": (8, 8, 1), "conditioning_size": 1, "classes": 2,
+              "conditioning": conditioning, "filters": 2, "depth": 1}  # fmt: skip
+    shape = (1, 8, 8) if data_format == "channels_first" else (8, 8, 1)
+    source = InsideUNet(**{**config, "input_shape": shape})
+    rng = np.random.default_rng(4)
+    kernels = [rng.normal(size=w.shape) if w.ndim > 1 else w
+               for w in source.get_weights()]  # fmt: skip
+    source.set_weights(kernels)
+    steps = {"normalise": "zscore", "spacing": (1.5, 1.25), "size": (8, 8)}
+    changes = {"architecture": "InsideUNet", "config": config, "preprocessing": steps}
+    record = publish(source, dataclasses.replace(facts, **changes))
+    image = rng.normal(size=(3, 12, 10))
+    volume = {"image": image, "spacing": (8, 1, 1), "conditioning": [[0], [1], [2]]}
+    model = InsideUNet(weights="small")
+    label = predict_volume(model, volume)
+    for given in (
+        steps,
+        record.preprocessing,
+        find("InsideUNet", "small").preprocessing,
+    ):
+        np.testing.assert_array_equal(
+            predict_volume(source, volume, preprocessing=given), label
+        )
+    assert 0 < label.mean() < 1
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    if conditioning:
+        np.testing.assert_array_equal(predict_volume(loaded, volume), label)
+    else:
+        with pytest.raises(ValueError, match="preprocessing must say"):
+            predict_volume(loaded, volume)
 
 
 def test_equal_arguments_and_free_ones_are_accepted(factory, small, last):

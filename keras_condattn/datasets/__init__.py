@@ -1,8 +1,10 @@
 """Public data sets, each read in the layout in which it is published."""
 
 from keras_condattn.datasets import acdc as acdc
+from keras_condattn.datasets import chest_xray14 as chest_xray14
 from keras_condattn.datasets import clevr_seg as clevr_seg
 from keras_condattn.datasets import dsb2018 as dsb2018
+from keras_condattn.datasets import nodules as nodules
 from keras_condattn.datasets._augment import Augmentation as Augmentation
 from keras_condattn.datasets._batches import Batches as Batches
 from keras_condattn.datasets._nifti import write_nifti as write_nifti

@@ -11,7 +11,7 @@ from dsb2018_layout import scene, write_challenge, write_labelled
 from PIL import Image
 
 from keras_condattn.datasets import dsb2018
-from keras_condattn.datasets.dsb2018._split import deal
+from keras_condattn.datasets._split import deal
 
 pytestmark = pytest.mark.pure
 

@@ -6,13 +6,9 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from keras_condattn.datasets._pictures import pillow, read_image, with_channels
 from keras_condattn.datasets.dsb2018._files import Record
-from keras_condattn.datasets.dsb2018._read import (
-    LUMINANCE,
-    pillow,
-    read_image,
-    read_instances,
-)
+from keras_condattn.datasets.dsb2018._read import read_instances
 
 Image = NDArray[np.float32]
 Instances = NDArray[np.int32]
@@ -54,16 +50,6 @@ class Framing:
         if self.crop:
             instances = centred(instances, self.crop, 0)
         return nearest(instances, self.size) if self.size else instances
-
-
-def with_channels(image: Image, channels: int) -> Image:
-    """Luminance for one channel, grey repeated for three."""
-    if channels == image.shape[-1]:
-        return image
-    if channels == 1:
-        grey: Image = image @ LUMINANCE
-        return grey[..., None]
-    return np.repeat(image, 3, axis=-1)
 
 
 def stretched(image: Image) -> Image:

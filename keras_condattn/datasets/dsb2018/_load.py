@@ -2,16 +2,12 @@
 
 import os
 
+from keras_condattn.datasets._pictures import read_image
+from keras_condattn.datasets._split import SPLITS, deal
 from keras_condattn.datasets.dsb2018._files import Record, find_records
 from keras_condattn.datasets.dsb2018._frame import Framing
+from keras_condattn.datasets.dsb2018._modality import MODALITIES, modality_of
 from keras_condattn.datasets.dsb2018._nuclei import PAIRS, Nuclei, Shape, raise_all
-from keras_condattn.datasets.dsb2018._read import read_image
-from keras_condattn.datasets.dsb2018._split import (
-    MODALITIES,
-    SPLITS,
-    deal,
-    modality_of,
-)
 
 
 def load(

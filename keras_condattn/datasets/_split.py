@@ -3,31 +3,13 @@
 import hashlib
 from collections.abc import Sequence
 
-import numpy as np
-from numpy.typing import NDArray
-
-from keras_condattn.datasets.dsb2018._read import LUMINANCE
-
 SPLITS = ("train", "validation", "test")
-MODALITIES = ("fluorescence", "brightfield")
 
 # 70 / 10 / 20 per cent of any ten in a row.
 _DEAL = (
     *("train", "train", "test", "train", "train"),
     *("validation", "train", "train", "test", "train"),
 )
-
-BRIGHT_BACKGROUND = 0.25
-
-
-def modality_of(image: NDArray[np.float32]) -> str:
-    """Brightfield where the median luminance exceeds a quarter of full scale.
-
-    Fluorescence is bright nuclei on black, brightfield dark nuclei on a bright
-    ground; the median pixel is ground in both.
-    """
-    grey = image @ LUMINANCE if image.shape[-1] == 3 else image[..., 0]
-    return MODALITIES[int(np.median(grey) > BRIGHT_BACKGROUND)]
 
 
 def deal(ids: Sequence[str], strata: Sequence[object], seed: int) -> list[str]:

@@ -37,31 +37,24 @@ STRUCTURES = acdc.CLASSES[1:]
 
 
 class CrossEntropyDice(keras.losses.Loss):
-    """Cross-entropy, mean over pixels, and Dice, mean over classes of a batch."""
+    """Cross-entropy, mean over pixels, and Dice, mean over the classes of a batch."""
 
-    def __init__(self, classes=4, axis=-1, name="cross_entropy_dice"):
+    def __init__(self, classes=4, name="cross_entropy_dice"):
         super().__init__(name=name)
-        self.classes, self.axis = classes, axis
-        self.entropy = keras.losses.SparseCategoricalCrossentropy(
-            from_logits=True, axis=axis
-        )
+        self.classes = classes
+        self.entropy = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 
     def call(self, y_true, y_pred):
-        rank = len(y_pred.shape)
-        pixels = [a for a in range(rank) if a != self.axis % rank]
-        truth = keras.ops.one_hot(y_true, self.classes, axis=self.axis, dtype="float32")
-        dice = keras.losses.dice(
-            truth, keras.ops.softmax(y_pred, self.axis), axis=pixels
-        )
+        if channels_first():  # Keras' sparse loss knows the last axis only
+            y_pred = keras.ops.moveaxis(y_pred, 1, -1)
+        truth = keras.ops.one_hot(y_true, self.classes, dtype="float32")
+        pixels = list(range(len(y_pred.shape) - 1))
+        dice = keras.losses.dice(truth, keras.ops.softmax(y_pred), axis=pixels)
         return self.entropy(y_true, y_pred) + keras.ops.mean(dice)
 
 
 def channels_first():
     return keras.config.image_data_format() == "channels_first"
-
-
-def loss():
-    return CrossEntropyDice(axis=1 if channels_first() else -1)
 
 
 def build(network, **kwargs):
@@ -83,7 +76,7 @@ def fit(model, source, seed, recipe, conditioned=True):
     rate = keras.optimizers.schedules.CosineDecay(
         recipe["learning_rate"], epochs * len(batches)
     )
-    model.compile(keras.optimizers.Adam(rate), loss())
+    model.compile(keras.optimizers.Adam(rate), CrossEntropyDice())
     begin = time.time()
     history = model.fit(batches, epochs=epochs, verbose=0).history["loss"]
     return {

@@ -3,6 +3,7 @@
 from keras_condattn import applications as applications
 from keras_condattn import datasets as datasets
 from keras_condattn import layers as layers
+from keras_condattn import losses as losses
 from keras_condattn import metrics as metrics
 from keras_condattn import models as models
 from keras_condattn.applications import list_models as list_models

@@ -75,6 +75,29 @@ def test_film_in_any_model(run, tmp_path):
     assert len(changes) == 2 and max(map(float, changes)) < 1e-5
 
 
+def test_hearts_from_nifti(run, tmp_path):
+    nibabel = pytest.importorskip("nibabel")
+    pytest.importorskip("scipy")
+    guide, (out, _) = run("hearts_from_nifti.py")
+    assert_pictures(tmp_path, ["hearts.png", "positions.png"])
+    assert not guide["REAL"] and "drawn hearts" in out
+    # What was predicted lies in a file, on the pixels of the image.
+    heart, label = guide["hearts"][0], guide["predicted"][0]
+    assert label.shape == heart["image"].shape == (4, 40, 40)
+    (path,) = tmp_path.rglob("*.nii.gz")
+    assert path.name == f"{heart['id']}.nii.gz"
+    written = nibabel.load(path)
+    np.testing.assert_array_equal(np.asarray(written.dataobj).T, label)
+    np.testing.assert_allclose(written.affine, heart["affine"])
+    # The lies are lies, and leave the image alone.
+    lie = guide["told"](heart, phase=guide["other_phase"](heart), position=0.25)
+    assert lie["conditioning"].tolist() == [[0, 1, 0.25]] * 4
+    assert heart["conditioning"][0].tolist() == [1, 0, 0]
+    assert lie["image"] is heart["image"]
+    assert np.isfinite(list(guide["falls"].values())).all()
+    assert set(guide["scores"][0]) >= {"dice", "dice_1", "hd95_3"}
+
+
 def test_shipped_weights_are_those_the_guide_asks_for():
     records = keras_condattn.list_weights()
     if not records:

@@ -23,8 +23,62 @@ def by_sublayer(layer: Any) -> Slots:
     return {"/".join(v.path.split("/")[-2:]): Slot(v) for v in layer.weights}
 
 
+class Unused:
+    """Stands for a variable that ours does without: checked for shape, and dropped."""
+
+    def __init__(self, *shape: int) -> None:
+        self.shape = shape
+
+    def assign(self, value: np.ndarray) -> None:
+        """Keeps nothing."""
+
+
+def _groups_first(*official: int) -> Callable[[Any], np.ndarray]:
+    """(G O, I, 1, 1), a grouped convolution's kernel in PyTorch, -> (G, I, O)."""
+
+    def transform(array: Any) -> np.ndarray:
+        values: np.ndarray = np.asarray(array)
+        groups, outputs, inputs = official
+        if values.shape != (groups * outputs, inputs, 1, 1):
+            return values  # of the wrong shape still, for the error to name
+        return values.reshape(groups, outputs, inputs).swapaxes(1, 2)
+
+    return transform
+
+
+def _reshaped(source: tuple[int, ...], target: tuple[int, ...]) -> Callable[..., Any]:
+    """An array of shape `source` in shape `target`; another one as it is."""
+
+    def transform(array: Any) -> np.ndarray:
+        values: np.ndarray = np.asarray(array)
+        return values.reshape(target) if values.shape == source else values
+
+    return transform
+
+
+def acm(layer: Any) -> Slots:
+    """The names of the released ACM: K is `add_mod`, Q `sub_mod` and P `mul_mod`."""
+    groups, slots = layer.groups, {}
+    for name, variable in (("add_mod", layer.key), ("sub_mod", layer.query)):
+        shape = tuple(variable.shape)
+        kernel = Slot(variable, _reshaped((*shape, 1, 1), shape))
+        slots[f"{name}.map_gen.0.weight"] = kernel
+        # Softmax does not see it.
+        slots[f"{name}.map_gen.0.bias"] = Slot(Unused(groups))
+    for i, part in ((0, "squeeze"), (2, "expand")):
+        kernel, bias = (getattr(layer, f"{part}_{v}") for v in ("kernel", "bias"))
+        _, inputs, outputs = kernel.shape
+        prefix = f"mul_mod.feature_gen.{i}"
+        transform = _groups_first(groups, outputs, inputs)
+        slots[f"{prefix}.weight"] = Slot(kernel, transform)
+        flat = _reshaped((groups * outputs,), (groups, outputs))
+        slots[f"{prefix}.bias"] = Slot(bias, flat)
+    return slots
+
+
 # By the name a class is registered under, so that this room need not know layers.
 CONVERTERS: dict[str, Converter] = {
+    "keras_condattn>ACM": acm,
     "keras_condattn>FiLM": by_sublayer,
     "keras_condattn>GuidingBlock": by_sublayer,
     "keras_condattn>INSIDE": by_sublayer,

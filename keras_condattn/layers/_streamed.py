@@ -1,0 +1,186 @@
+"""Attention over all pixels, a block of queries at a time, in both directions."""
+
+from typing import Any
+
+from keras import ops
+
+from keras_condattn._types import Tensor
+from keras_condattn._window import neighbour, over_window, padded
+
+BLOCK = 256
+
+
+def attend(q: Tensor, k: Tensor, v: Tensor, scale: float) -> tuple[Tensor, Tensor]:
+    """softmax(scale q k^T) v, and the log-sum-exp of the unscaled logits q k^T.
+
+    Exact, with exact gradients; no more than a block of rows of the (N, N) logits
+    lives at any time, and the backward pass computes them again.
+
+    Args:
+        q: (B, N, D), float32.
+        k: (B, N, D).
+        v: (B, N, E).
+        scale: of the logits of the first result.
+
+    Returns:
+        (B, N, E) and (B, N).
+    """
+
+    def streamed(q: Tensor, k: Tensor, v: Tensor) -> tuple[Tensor, Any]:
+        out, scaled, plain = _forward(q, k, v, scale)
+
+        def gradient(*args: Tensor, upstream: Tensor = None) -> tuple[Tensor, ...]:
+            above = args[0] if upstream is None else upstream
+            return _backward(q, k, v, out, scaled, plain, above, scale)
+
+        return ops.concatenate([out, plain[..., None]], axis=-1), gradient
+
+    # One output, because Keras' custom gradients on torch know no more.
+    both = ops.custom_gradient(streamed)(q, k, v)
+    return both[..., :-1], both[..., -1]
+
+
+def _forward(q: Tensor, k: Tensor, v: Tensor, scale: float) -> tuple[Tensor, ...]:
+    """The attended values, and both log-sum-exps."""
+    blocks, count = _blocks(q)
+    keys = ops.swapaxes(k, 1, 2)
+
+    def body(i: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        logits = ops.matmul(blocks[i], keys)
+        top = ops.max(logits, axis=-1, keepdims=True)
+        logits = logits - top
+        plain = top[..., 0] + ops.log(ops.sum(ops.exp(logits), axis=-1))
+        powers = ops.exp(scale * logits)
+        total = ops.sum(powers, axis=-1, keepdims=True)
+        found = ops.matmul(powers, v) / total
+        scaled = (scale * top + ops.log(total))[..., 0]
+        return tuple(
+            ops.slice_update(whole, (i, *[0] * (len(whole.shape) - 1)), part[None])
+            for whole, part in zip(state, (found, scaled, plain), strict=True)
+        )
+
+    shape = ops.shape(blocks)
+    start = (
+        ops.zeros((*shape[:3], v.shape[-1]), "float32"),
+        ops.zeros(shape[:3], "float32"),
+        ops.zeros(shape[:3], "float32"),
+    )
+    state = ops.fori_loop(0, count, body, start)
+    return tuple(_joined(whole, q) for whole in state)
+
+
+def _backward(
+    q: Tensor, k: Tensor, v: Tensor, out: Tensor, scaled: Tensor, plain: Tensor,
+    above: Tensor, scale: float,
+) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
+    to_out, to_plain = above[..., :-1], above[..., -1:]
+    drift = ops.sum(to_out * out, axis=-1, keepdims=True)
+    rows = [scaled[..., None], plain[..., None], to_out, to_plain, drift]
+    (blocks, count), others = _blocks(q), [_blocks(row)[0] for row in rows]
+    keys, values = ops.swapaxes(k, 1, 2), ops.swapaxes(v, 1, 2)
+
+    def body(i: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        to_q, to_k, to_v = state
+        z1, z2, d_out, d_plain, d_drift = (other[i] for other in others)
+        logits = ops.matmul(blocks[i], keys)
+        share = ops.exp(scale * logits - z1)
+        slope = scale * share * (ops.matmul(d_out, values) - d_drift)
+        slope = slope + ops.exp(logits - z2) * d_plain
+        to_k = to_k + ops.matmul(ops.swapaxes(slope, 1, 2), blocks[i])
+        to_v = to_v + ops.matmul(ops.swapaxes(share, 1, 2), d_out)
+        part = ops.matmul(slope, k)[None]
+        return ops.slice_update(to_q, (i, 0, 0, 0), part), to_k, to_v
+
+    start = (ops.zeros_like(blocks), ops.zeros_like(k), ops.zeros_like(v))
+    to_q, to_k, to_v = ops.fori_loop(0, count, body, start)
+    return _joined(to_q, q), to_k, to_v
+
+
+def _blocks(x: Tensor) -> tuple[Tensor, Any]:
+    """(B, N, D) as (blocks, B, BLOCK, D), zeros after the end; and how many."""
+    shape = ops.shape(x)
+    count = -(-shape[1] // BLOCK)
+    x = ops.pad(x, [(0, 0), (0, count * BLOCK - shape[1]), (0, 0)])
+    x = ops.reshape(x, (shape[0], count, BLOCK, shape[2]))
+    return ops.swapaxes(x, 0, 1), count
+
+
+def _joined(x: Tensor, like: Tensor) -> Tensor:
+    """The reverse of `_blocks`, for (blocks, B, BLOCK) or (blocks, B, BLOCK, D)."""
+    shape = ops.shape(x)
+    rest = tuple(shape[3:])
+    x = ops.reshape(ops.swapaxes(x, 0, 1), (shape[1], shape[0] * shape[2], *rest))
+    return x[:, : ops.shape(like)[1]]
+
+
+def window_logits(q: Tensor, k: Tensor, radius: int) -> Tensor:
+    """q_i . k_j for each j of the window of i: (B, H, W, D) twice -> (B, H, W, places).
+
+    0 where j lies outside the image. Neither pass keeps more than one shifted copy.
+    """
+
+    def streamed(q: Tensor, k: Tensor) -> tuple[Tensor, Any]:
+        shape = ops.shape(q)
+
+        def gradient(*args: Tensor, upstream: Tensor = None) -> tuple[Tensor, Tensor]:
+            return _window_backward(q, k, args[0] if upstream is None else upstream,
+                                    radius)  # fmt: skip
+
+        around = padded(k, radius)
+
+        def body(place: Tensor, found: Tensor) -> Tensor:
+            there = neighbour(around, place, radius, shape)
+            logit = ops.sum(q * there, axis=-1, keepdims=True)
+            return ops.slice_update(found, (0, 0, 0, place), logit)
+
+        places = (2 * radius + 1) ** 2
+        start = ops.zeros((*shape[:3], places), "float32")
+        return over_window(radius, body, start), gradient
+
+    return ops.custom_gradient(streamed)(q, k)
+
+
+def _window_backward(
+    q: Tensor, k: Tensor, above: Tensor, radius: int
+) -> tuple[Tensor, Tensor]:
+    shape, last = ops.shape(q), (2 * radius + 1) ** 2 - 1
+    keys, queries, slopes = (padded(x, radius) for x in (k, q, above))
+
+    def body(place: Tensor, state: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+        here = ops.take(above, place, -1)[..., None]
+        # i is to j = i + o what stands at the opposite place of j's own window.
+        back = neighbour(slopes, place, radius, shape)
+        back = ops.take(back, last - place, -1)[..., None]
+        return (
+            state[0] + here * neighbour(keys, place, radius, shape),
+            state[1] + back * neighbour(queries, place, radius, shape),
+        )
+
+    found: tuple[Tensor, Tensor] = over_window(
+        radius, body, (ops.zeros_like(q), ops.zeros_like(k))
+    )
+    return found
+
+
+def transposed(window: Tensor, radius: int) -> Tensor:
+    """A_ji where A_ij stands, for (B, H, W, places); 0 where j is outside."""
+    shape, last = ops.shape(window), (2 * radius + 1) ** 2 - 1
+
+    def streamed(window: Tensor) -> tuple[Tensor, Any]:
+        def gradient(*args: Tensor, upstream: Tensor = None) -> Tensor:
+            # Turning pairs round twice is no turn at all.
+            return turned(args[0] if upstream is None else upstream)
+
+        return turned(window), gradient
+
+    def turned(window: Tensor) -> Tensor:
+        around = padded(window, radius)
+
+        def body(place: Tensor, found: Tensor) -> Tensor:
+            there = neighbour(around, place, radius, shape)
+            other = ops.take(there, last - place, -1)[..., None]
+            return ops.slice_update(found, (0, 0, 0, place), other)
+
+        return over_window(radius, body, ops.zeros_like(window))
+
+    return ops.custom_gradient(streamed)(window)

@@ -1,0 +1,215 @@
+"""ACM: attend to two regions, compare them, and modulate by their context."""
+
+from math import gcd, sqrt
+from typing import Any, Literal, TypeAlias
+
+from keras import initializers, ops
+
+from keras_condattn._export import export
+from keras_condattn._types import DataFormat, Shape, Tensor
+from keras_condattn.layers._features import FeatureLayer, bottleneck, check_count
+
+Orthogonality: TypeAlias = Literal["absolute", "signed"]
+
+
+@export
+class ACM(FeatureLayer):
+    """Attend-and-compare: adds the difference of two attended regions.
+
+    ```
+    a_K = softmax over positions of W_K x        one map for each group
+    a_Q = softmax over positions of W_Q x
+    K = sum_n a_K(n) x(n),  Q = sum_n a_Q(n) x(n),  mu = mean_n x(n)
+    P = sigmoid(W_2 relu(W_1 mu + b_1) + b_2)
+    y = P (x + K - Q)
+    loss += orthogonality_weight * |mean over the batch of (K - mu).(Q - mu) / C|
+    ```
+
+    Everything happens group by group: group g sees, attends to and changes channels
+    gC/G to (g+1)C/G only. K and Q of a group are vectors, the same at every position.
+
+    What it costs: one grouped projection to both logits, one pooled product
+    for K, Q and mu, and one affine map `y = P x + P (K - Q)`, so three readings of the
+    features and no map of their size but y (and, in channels_last, one copy with the
+    groups in front: the products are several times faster on it).
+
+    Args:
+        groups: number of groups G; must divide both C and C // reduction.
+            Defaults to 32.
+        reduction: the hidden layer of P has C // reduction units. Defaults to 2.
+        orthogonality_weight: weight of the orthogonality term, which is added to the
+            model's losses; 0 leaves it out. Defaults to 0.1.
+        return_attention: return `(y, (a_K, a_Q))` in place of `y`. Defaults to False.
+        orthogonality: `"absolute"` for |batch mean of (K - mu).(Q - mu) / C|, or
+            `"signed"` for the same without the absolute value, as the paper's
+            equations have it. The signed term has no lower bound: its minimum
+            is not K orthogonal to Q but K and Q as large and opposite as they
+            can be. The released loop therefore takes an absolute value, of the sum
+            over all modules of a network, in which modules of opposite sign
+            cancel; here each module answers for itself. For the released
+            sum, make every module signed and add |s| - s to the model's loss, s being
+            the sum of their losses. Defaults to `"absolute"`.
+        data_format: `"channels_last"` or `"channels_first"`. None means
+            `keras.config.image_data_format()`. Defaults to None.
+        **kwargs: arguments of `keras.layers.Layer`.
+
+    Call arguments:
+        features: (B, *S, C), or (B, C, *S) in channels_first, with one to three
+            spatial axes, whose sizes may change from call to call.
+
+    Returns:
+        The features, of the shape and layout they came in; with `return_attention`,
+        also the maps of K and of Q, each (B, *S, G), or (B, G, *S), which sum to 1
+        over the positions.
+
+    Raises:
+        ValueError: for features of another rank or channel count, `groups` that do
+            not divide the channels (the error lists those that do), or an argument
+            out of its range.
+
+    Example:
+
+    >>> layer = keras_condattn.layers.ACM(groups=4, data_format="channels_last")
+    >>> layer(np.ones((2, 8, 8, 16))).shape
+    (2, 8, 8, 16)
+
+    Reference:
+        Kim, Park, Na, Park and Yoo, "Learning Visual Context by Comparison", ECCV
+        2020, arXiv 2007.07506; P in groups, K and Q centred in the loss, and the
+        initial values are those of the released code. Ours: no bias in W_K and W_Q,
+        as a softmax does not see it (`load_official` takes the released ones and
+        drops them); the orthogonality of each module for itself; one and three
+        spatial axes.
+    """
+
+    def __init__(
+        self,
+        groups: int = 32,
+        reduction: int = 2,
+        orthogonality_weight: float = 0.1,
+        return_attention: bool = False,
+        *,
+        orthogonality: Orthogonality = "absolute",
+        data_format: DataFormat | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(data_format=data_format, **kwargs)
+        if not orthogonality_weight >= 0:
+            raise ValueError(
+                "ACM: orthogonality_weight must not be negative, got "
+                f"{orthogonality_weight!r}"
+            )
+        if orthogonality not in ("absolute", "signed"):
+            raise ValueError(
+                "ACM: orthogonality must be 'absolute' or 'signed' (as in the paper's "
+                f"equations), got {orthogonality!r}"
+            )
+        self.groups = check_count("ACM", "groups", groups)
+        self.reduction = check_count("ACM", "reduction", reduction)
+        self.orthogonality_weight = float(orthogonality_weight)
+        self.return_attention = return_attention
+        self.orthogonality = orthogonality
+
+    def _build(self, channels: int, axes: int) -> None:
+        hidden = bottleneck("ACM", channels, self.reduction)
+        self._check_groups(channels, hidden)
+        groups = self.groups
+        width, inner = channels // groups, hidden // groups
+        # Variances by fan-out, with PyTorch's count of it: all groups' outputs.
+        self.key = self._kernel("key", (groups, width), groups)
+        self.query = self._kernel("query", (groups, width), groups)
+        for name, shape, fan in (
+            ("squeeze", (groups, width, inner), hidden),
+            ("expand", (groups, inner, width), channels),
+        ):
+            setattr(self, f"{name}_kernel", self._kernel(f"{name}_kernel", shape, fan))
+            bias = self._variable(f"{name}_bias", (groups, shape[2]), "zeros")
+            setattr(self, f"{name}_bias", bias)
+
+    def _kernel(self, name: str, shape: tuple[int, ...], fan: int) -> Any:
+        start = initializers.RandomNormal(stddev=sqrt(2.0 / fan))
+        return self._variable(name, shape, start)
+
+    def _check_groups(self, channels: int, hidden: int) -> None:
+        common = gcd(channels, hidden)
+        if common % self.groups:
+            fitting = [g for g in range(1, common + 1) if common % g == 0]
+            raise ValueError(
+                f"ACM: groups must divide the {channels} channels and the {hidden} "
+                f"hidden units (channels // reduction), got groups={self.groups}; "
+                f"groups that would do: {', '.join(map(str, fitting))}"
+            )
+
+    def call(self, features: Tensor) -> Any:
+        features = self._checked(features)
+        grouped = self._precise(self._grouped(features))
+        attention = self._attention(grouped)
+        key, query, mean = self._pooled(attention, grouped)
+        if self.orthogonality_weight:
+            self.add_loss(self._orthogonality_loss(key - mean, query - mean))
+        gain = self._modulator(mean)
+        scale = self._per_channel(gain, features)
+        # Not (x + K - Q) P: that sum, as large as x, would be kept for the gradient.
+        output = features * scale + self._per_channel(gain * (key - query), features)
+        if not self.return_attention:
+            return output
+        maps = ops.cast(attention, self.compute_dtype)
+        key_map, query_map = (self._map(maps[:, :, i], features) for i in (0, 1))
+        return output, (key_map, query_map)
+
+    def _grouped(self, features: Tensor) -> Tensor:
+        """(B, G, C/G, N): each group's channels, positions last."""
+        if self.channel_axis == -1:
+            features = ops.swapaxes(self._sequence(features), 1, 2)
+        width = self.channels // self.groups
+        shape = (ops.shape(features)[0], self.groups, width, -1)
+        return ops.reshape(features, shape)
+
+    def _attention(self, grouped: Tensor) -> Tensor:
+        """(B, G, 2, N): the maps of K and Q, from one projection."""
+        kernel = self._precise(ops.stack([self.key, self.query], axis=1))
+        return ops.softmax(ops.matmul(kernel, grouped), axis=-1)
+
+    def _pooled(self, attention: Tensor, grouped: Tensor) -> tuple[Tensor, ...]:
+        """K, Q and the mean, each (B, G, C/G), from one product."""
+        even = ops.ones_like(attention[:, :, :1])
+        even = even / ops.cast(ops.shape(grouped)[-1], self.precision)
+        weights = ops.concatenate([attention, even], axis=2)
+        pooled = ops.matmul(weights, ops.swapaxes(grouped, 2, 3))
+        return pooled[:, :, 0], pooled[:, :, 1], pooled[:, :, 2]
+
+    def _modulator(self, mean: Tensor) -> Tensor:
+        """P, (B, G, C/G)."""
+        hidden = ops.relu(self._layer(mean, self.squeeze_kernel, self.squeeze_bias))
+        return ops.sigmoid(self._layer(hidden, self.expand_kernel, self.expand_bias))
+
+    def _layer(self, vectors: Tensor, kernel: Tensor, bias: Tensor) -> Tensor:
+        """A dense layer for each group: (B, G, I) -> (B, G, O)."""
+        product = ops.matmul(vectors[:, :, None], self._precise(kernel))
+        return product[:, :, 0] + self._precise(bias)
+
+    def _orthogonality_loss(self, key: Tensor, query: Tensor) -> Tensor:
+        term = ops.mean(key * query)
+        term = ops.abs(term) if self.orthogonality == "absolute" else term
+        return self.orthogonality_weight * term
+
+    def _map(self, attention: Tensor, features: Tensor) -> Tensor:
+        """(B, G, N) laid out as the features are."""
+        return self._like(ops.swapaxes(attention, 1, 2), features)
+
+    def compute_output_shape(self, features_shape: Shape) -> Any:
+        shape = super().compute_output_shape(features_shape)
+        if not self.return_attention:
+            return shape
+        maps = list(shape)
+        maps[self.channel_axis] = self.groups
+        return shape, (tuple(maps), tuple(maps))
+
+    def get_config(self) -> dict[str, Any]:
+        return super().get_config() | {
+            "groups": self.groups,
+            "reduction": self.reduction,
+            "orthogonality_weight": self.orthogonality_weight,
+            "return_attention": self.return_attention,
+            "orthogonality": self.orthogonality,
+        }

@@ -29,6 +29,8 @@ results: setup
 	$(RUN) -m benchmarks.inside_ablation
 	$(RUN) -m benchmarks.nuclei
 	$(RUN) -m benchmarks.publish clevr_seg_96 nuclei
+	$(RUN) -m benchmarks.acdc
+	$(RUN) -m benchmarks.acdc_weights
 	$(BIN)/python -m benchmarks.readme
 
 clean:

@@ -200,6 +200,32 @@ def notes(result):
     )
 
 
+def table():
+    """Markdown: what the published weights reach on the test patients."""
+    result = study.results(STUDY)["inside"]
+    rows = result["test"]["volumes"]
+    cells = [["Dice"], ["HD95, mm"]]
+    for line, (kind, digits) in zip(cells, (("dice", 3), ("hd95_mm", 1)), strict=True):
+        line.append(f"{result['test'][kind]['mean']:.{digits}f}")
+        line += [
+            study.mean_sd([r[s][kind] for r in rows if r[s]["dice"] is not None],
+                          digits)
+            for s in hearts.STRUCTURES
+        ]  # fmt: skip
+    return study.markdown(["", "mean", *hearts.STRUCTURES], cells)
+
+
+def choice_table():
+    """Markdown: post-processing on the validation patients."""
+    found = study.results(STUDY)["postprocessing"]
+    rows = [
+        [name, *(f"{found[name][kind]['mean']:.{digits}f}"
+                 for kind, digits in (("dice", 3), ("hd95_mm", 1)))]
+        for name in CHOICES
+    ]  # fmt: skip
+    return study.markdown(["post-processing", "Dice", "HD95, mm"], rows)
+
+
 def main():
     parser = hearts.arguments()
     parser.add_argument("--choose", action="store_true")

@@ -9,7 +9,15 @@ import argparse
 import re
 import sys
 
-from benchmarks import clevr_seg, inside_ablation, nuclei, speed, study
+from benchmarks import (
+    acdc,
+    acdc_weights,
+    clevr_seg,
+    inside_ablation,
+    nuclei,
+    speed,
+    study,
+)
 
 README = study.ROOT / "README.md"
 TABLES = {
@@ -18,6 +26,10 @@ TABLES = {
     ),
     "inside_ablation": inside_ablation.table,
     "nuclei": lambda: study.dice_table(nuclei.STUDY, nuclei.NETWORKS),
+    "acdc": acdc.table,
+    "acdc_readers": acdc.readers_table,
+    "acdc_weights": acdc_weights.table,
+    "acdc_postprocessing": acdc_weights.choice_table,
     "layer_speed": speed.layer_table,
     "step_speed": speed.step_table,
 }

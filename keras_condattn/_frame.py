@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,6 @@ Array = NDArray[Any]
 Image = NDArray[np.float32]
 Pair = tuple[float, float]
 Spacing = Sequence[float]
-FIELDS = ("normalise", "spacing", "size")
 NORMALISATIONS = (None, "zscore")
 CLIP = 99.0
 # Counts with the grid's value beyond the border; scipy's plain "constant" drops what
@@ -79,15 +78,6 @@ class Frame:
     normalise: str | None = None
     spacing: Pair | None = None
     size: tuple[int, int] | None = None
-
-    @classmethod
-    def of(cls, steps: Mapping[str, Any]) -> "Frame":
-        """The frame that a weights record's preprocessing describes."""
-        kept: dict[str, Any] = {name: steps.get(name) for name in FIELDS}
-        for name, kind in (("spacing", float), ("size", int)):
-            if kept[name] is not None:
-                kept[name] = tuple(map(kind, kept[name]))
-        return cls(**kept)
 
     def extent(self, shape: tuple[int, ...], spacing: Spacing) -> Array:
         """(height, width) in pixels of the frame of an image (..., H, W)."""

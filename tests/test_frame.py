@@ -212,12 +212,6 @@ def test_the_affine_of_a_frame_puts_its_points_where_they_were(size):
         np.testing.assert_allclose(moved @ [x, y, z, 1], world, atol=1e-9)
 
 
-def test_a_record_s_preprocessing_makes_the_frame():
-    steps = {"normalise": "zscore", "spacing": [1, 1.5], "size": [8, 9], "recentre": 5}
-    assert Frame.of(steps) == Frame("zscore", (1.0, 1.5), (8, 9))
-    assert Frame.of({}) == Frame()
-
-
 def test_a_missing_scipy_is_named_with_its_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "scipy", None)
     with pytest.raises(ImportError, match=r"keras-condattn\[medical\]"):

@@ -10,16 +10,20 @@ import sys
 import keras
 import pytest
 
+from keras_condattn.datasets import acdc
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()
 
 
 def test_code_runs(tmp_path):
     blocks = re.findall(r"```python\n(.*?)```", README, re.S)
-    assert len(blocks) == 2
+    assert len(blocks) == 3
+    hearts = acdc.write_phantoms(tmp_path / "ACDC", 1, slices=2, size=(40, 44))
     backend = keras.backend.backend()
     code = "\n".join(blocks).replace('"tensorflow"  #', f'"{backend}"  #')
-    assert f'"{backend}"  #' in code
+    assert f'"{backend}"  #' in code and '"ACDC/database"' in code
+    code = code.replace('"ACDC/database"', repr(str(hearts)))
     environment = {k: v for k, v in os.environ.items() if k != "KERAS_BACKEND"}
     # Keras' own defaults, not this run's.
     environment |= {"PYTHONPATH": str(ROOT), "KERAS_HOME": str(tmp_path)}
@@ -30,6 +34,7 @@ def test_code_runs(tmp_path):
     )  # fmt: skip
     assert result.returncode == 0, result.stderr
     assert result.stdout.strip().endswith(f"(1, 64, 64) {backend}")
+    assert len(list(tmp_path.glob("patient*_E[DS].nii.gz"))) == 2
 
 
 @pytest.mark.pure

@@ -3,6 +3,7 @@
 from keras_condattn.weights.cards import card as card
 from keras_condattn.weights.cards import publish as publish
 from keras_condattn.weights.configured import from_registry as from_registry
+from keras_condattn.weights.imagenet import from_imagenet as from_imagenet
 from keras_condattn.weights.listing import WeightsTable as WeightsTable
 from keras_condattn.weights.listing import list_weights as list_weights
 from keras_condattn.weights.loader import load_into as load_into

@@ -1,36 +1,23 @@
 """Which variable each of the authors' parameters belongs in, class by class."""
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any
 
 import keras
 import numpy as np
 
-
-class Slot(NamedTuple):
-    """A variable, and what turns the released array into its layout."""
-
-    variable: Any
-    transform: Callable[[Any], np.ndarray] = np.asarray
-
-
-Slots: TypeAlias = dict[str, Slot]
-Converter: TypeAlias = Callable[[Any], Slots]
+from keras_condattn.weights._cam_network import cam_network
+from keras_condattn.weights._classifier import classifier
+from keras_condattn.weights._scribble_unet import scribble_unet
+from keras_condattn.weights._slots import Converter as Converter
+from keras_condattn.weights._slots import Slot as Slot
+from keras_condattn.weights._slots import Slots as Slots
+from keras_condattn.weights._slots import Unused, reshaped
 
 
 def by_sublayer(layer: Any) -> Slots:
     """`<sublayer>/<variable>`, as Keras names them; the layout is Keras's too."""
     return {"/".join(v.path.split("/")[-2:]): Slot(v) for v in layer.weights}
-
-
-class Unused:
-    """Stands for a variable that ours does without: checked for shape, and dropped."""
-
-    def __init__(self, *shape: int) -> None:
-        self.shape = shape
-
-    def assign(self, value: np.ndarray) -> None:
-        """Keeps nothing."""
 
 
 def _groups_first(*official: int) -> Callable[[Any], np.ndarray]:
@@ -46,22 +33,12 @@ def _groups_first(*official: int) -> Callable[[Any], np.ndarray]:
     return transform
 
 
-def _reshaped(source: tuple[int, ...], target: tuple[int, ...]) -> Callable[..., Any]:
-    """An array of shape `source` in shape `target`; another one as it is."""
-
-    def transform(array: Any) -> np.ndarray:
-        values: np.ndarray = np.asarray(array)
-        return values.reshape(target) if values.shape == source else values
-
-    return transform
-
-
 def acm(layer: Any) -> Slots:
     """The names of the released ACM: K is `add_mod`, Q `sub_mod` and P `mul_mod`."""
     groups, slots = layer.groups, {}
     for name, variable in (("add_mod", layer.key), ("sub_mod", layer.query)):
         shape = tuple(variable.shape)
-        kernel = Slot(variable, _reshaped((*shape, 1, 1), shape))
+        kernel = Slot(variable, reshaped((*shape, 1, 1), shape))
         slots[f"{name}.map_gen.0.weight"] = kernel
         # Softmax does not see it.
         slots[f"{name}.map_gen.0.bias"] = Slot(Unused(groups))
@@ -71,7 +48,7 @@ def acm(layer: Any) -> Slots:
         prefix = f"mul_mod.feature_gen.{i}"
         transform = _groups_first(groups, outputs, inputs)
         slots[f"{prefix}.weight"] = Slot(kernel, transform)
-        flat = _reshaped((groups * outputs,), (groups, outputs))
+        flat = reshaped((groups * outputs,), (groups, outputs))
         slots[f"{prefix}.bias"] = Slot(bias, flat)
     return slots
 
@@ -79,9 +56,12 @@ def acm(layer: Any) -> Slots:
 # By the name a class is registered under, so that this room need not know layers.
 CONVERTERS: dict[str, Converter] = {
     "keras_condattn>ACM": acm,
+    "keras_condattn>ClassMapClassifier": lambda model: classifier(model, slots_of),
+    "keras_condattn>CAMNetwork": cam_network,
     "keras_condattn>FiLM": by_sublayer,
     "keras_condattn>GuidingBlock": by_sublayer,
     "keras_condattn>INSIDE": by_sublayer,
+    "keras_condattn>ScribbleModel": scribble_unet,
 }
 
 

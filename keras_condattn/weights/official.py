@@ -51,13 +51,13 @@ def load_official(layer_or_model: T, state: State) -> T:
     """
     slots = slots_of(layer_or_model)
     arrays = read_checkpoint(state)
-    values = _fitted(slots, arrays, type(layer_or_model).__name__)
+    values = fitted(slots, arrays, type(layer_or_model).__name__)
     for name, slot in slots.items():
         slot.variable.assign(values[name])
     return layer_or_model
 
 
-def _fitted(
+def fitted(
     slots: Slots, arrays: Mapping[str, Any], target: str
 ) -> dict[str, np.ndarray]:
     """The values in the layout of their variables, or an error that says it all."""

@@ -1,0 +1,107 @@
+"""A DenseNet that compares."""
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+
+from keras_condattn._export import export
+from keras_condattn._types import DataFormat, Shape
+from keras_condattn.models.attention import Attention
+from keras_condattn.models.attention_densenet import attention_densenet
+from keras_condattn.models.classifier import required
+from keras_condattn.weights import from_imagenet, from_registry
+
+
+@export
+@from_imagenet
+@from_registry
+def ACMDenseNet121(
+    input_shape: Shape | None = None,
+    classes: int | None = None,
+    attention: Attention = "acm",
+    pooling: str = "max",
+    weights: str | os.PathLike[str] | None = None,
+    *,
+    width: float = 1.0,
+    attention_at: str | Sequence[str] = "all",
+    attention_options: dict[str, Any] | None = None,
+    return_attention: bool = False,
+    return_class_maps: bool = False,
+    classifier_activation: Any = None,
+    data_format: DataFormat | None = None,
+    name: str = "acm_densenet121",
+) -> keras.Model:
+    """A DenseNet-121 that compares after each of its four dense blocks.
+
+    The attention module follows the normalisation after each dense block, where a
+    transition, or the end, takes up all that the block has gathered. A 1x1
+    convolution makes class maps, whose maximum is the score.
+
+    The first two arguments are required, unless `weights` names a registered set,
+    which brings them.
+
+    Args:
+        input_shape: (*S, C), or (C, *S) in channels_first, with one to three
+            spatial axes of at least 29. Defaults to None.
+        classes: number of scores. Defaults to None.
+        attention: `"acm"`, `"se"`, `"nl"`, `"cc"`, `"gc"`, `"cbam"`, `"srm"`, None, a
+            layer, or a callable without arguments that makes one. Defaults to
+            `"acm"`.
+        pooling: of the class maps, `"max"` as released, or `"average"`. Defaults to
+            `"max"`.
+        weights: None, a name out of `keras_condattn.list_weights()`, the path of our
+            own `.weights.h5` or `.keras` file, or ImageNet's, with which attention and
+            head stay fresh: `"imagenet"` (torchvision's file) or
+            `"imagenet_keras"` (Keras Applications'), or the path of such a
+            `.pth`, `.safetensors`, `.h5` or `.keras` file. Defaults to None.
+        width: multiplies all channels. Defaults to 1.0.
+        attention_at: `"all"`, or some of `"transition1"`, `"transition2"`,
+            `"transition3"` and `"norm5"`. Defaults to `"all"`.
+        attention_options: arguments for an attention given by name, e.g.
+            `{"groups": 8}`. Defaults to None.
+        return_attention: output a dict with the attention's maps at
+            `"attention_<place>"`. Defaults to False.
+        return_class_maps: output `{"logits": (B, classes), "class_activation_map":
+            (B, *S, classes)}`. Defaults to False.
+        classifier_activation: of the scores: None for logits, or e.g. `"sigmoid"`.
+            Defaults to None.
+        data_format: `"channels_last"` or `"channels_first"`. None means
+            `keras.config.image_data_format()`. Defaults to None.
+        name: the model's name. Defaults to `"acm_densenet121"`.
+
+    Returns:
+        A model from images (B, *S, C) to float32 logits (B, classes), or to a dict.
+
+    Raises:
+        ValueError: for a missing or unknown argument, channels that the attention
+            cannot take, or weights of another network.
+
+    Example:
+
+    >>> model = keras_condattn.applications.ACMDenseNet121(
+    ...     (64, 64, 1), 14, attention="se", width=0.25, data_format="channels_last"
+    ... )
+    >>> model.output_shape
+    (None, 14)
+
+    Reference:
+        Kim et al., "Learning Visual Context by Comparison", ECCV 2020, arXiv
+        2007.07506, reports a
+        DenseNet-121 and does not say where its modules are: this place is ours.
+    """
+    return attention_densenet(
+        *required(input_shape, classes),
+        blocks=(6, 12, 24, 16),
+        width=width,
+        attention=attention,
+        attention_at=attention_at,
+        attention_options=attention_options,
+        return_attention=return_attention,
+        pooling=pooling,
+        return_class_maps=return_class_maps,
+        classifier_activation=classifier_activation,
+        data_format=data_format,
+        name=name,
+    )

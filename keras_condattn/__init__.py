@@ -7,6 +7,7 @@ from keras_condattn import losses as losses
 from keras_condattn import metrics as metrics
 from keras_condattn import models as models
 from keras_condattn.applications import list_models as list_models
+from keras_condattn.models import insert_after as insert_after
 from keras_condattn.models import predict_volume as predict_volume
 from keras_condattn.weights import list_weights as list_weights
 from keras_condattn.weights import load_official as load_official

@@ -8,3 +8,4 @@ from keras_condattn.datasets import nodules as nodules
 from keras_condattn.datasets._augment import Augmentation as Augmentation
 from keras_condattn.datasets._batches import Batches as Batches
 from keras_condattn.datasets._nifti import write_nifti as write_nifti
+from keras_condattn.datasets._scribbles import simulate_scribble as simulate_scribble

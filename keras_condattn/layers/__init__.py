@@ -13,6 +13,7 @@ from keras_condattn.layers.global_context import GlobalContext as GlobalContext
 from keras_condattn.layers.guiding_block import GuidingBlock as GuidingBlock
 from keras_condattn.layers.inside import INSIDE as INSIDE
 from keras_condattn.layers.non_local import NonLocal as NonLocal
+from keras_condattn.layers.random_view import RandomView as RandomView
 from keras_condattn.layers.squeeze_excitation import (
     SqueezeExcitation as SqueezeExcitation,
 )

@@ -22,7 +22,8 @@ def small_blocks(monkeypatch):
 
 def dense(layer, x):
     """The docstring's formula with (N, N) matrices; one sample, channels last."""
-    size, channels, heads = x.shape[1:3], x.shape[-1], layer.heads
+    x = ops.convert_to_tensor(x)
+    size, channels, heads = tuple(x.shape[1:3]), x.shape[-1], layer.heads
     n, width = size[0] * size[1], channels // heads
     normed = layer.attention_norm(x)
     q = layer.query(normed)

@@ -1,0 +1,165 @@
+"""A U-Net whose class scores are the means of its full-resolution class maps."""
+
+from typing import Any
+
+import keras
+
+from keras_condattn._export import export
+from keras_condattn._types import DataFormat, Shape, Tensor
+from keras_condattn.layers._checks import check_data_format
+from keras_condattn.models.divisible import DivisibleSize, check_divisible
+
+HALVINGS = 3
+# Name of a block -> its width over `filters`, on the way down and on the way up.
+DOWN = {"encoder_s1": 1, "encoder_s2": 2, "encoder_s4": 4, "bottleneck": 4}
+UP = {"decoder_s4": 2, "decoder_s2": 1, "decoder_s1": 1}
+
+
+@export
+class CAMNetwork(keras.Model):
+    """The functional model that `cam_network` makes.
+
+    It is a class of its own so that `load_official` knows whose parameters it takes.
+
+    Example:
+
+    >>> model = keras_condattn.models.cam_network(
+    ...     (16, 16, 1), filters=4, data_format="channels_last"
+    ... )
+    >>> isinstance(model, keras_condattn.models.CAMNetwork)
+    True
+    """
+
+
+@export
+def cam_network(
+    input_shape: Shape,
+    classes: int = 2,
+    filters: int = 64,
+    *,
+    data_format: DataFormat | None = None,
+    name: str = "cam_network",
+) -> CAMNetwork:
+    """A U-Net whose class scores are the means of its full-resolution class maps.
+
+    ```
+    A      = conv1x1(features)           (B, H, W, classes), no bias
+    logits = mean over H and W of A
+    ```
+
+    so that the map *is* the evidence that the score adds up. Blocks of two 3x3
+    convolutions, each with batch normalisation and ReLU: 1, 2, 4 and 4 times
+    `filters` with poolings between them, then 2, 1 and 1 times after nearest
+    neighbour upsampling and concatenation, and one more convolution of `filters`.
+
+    Args:
+        input_shape: (H, W, C), or (C, H, W) in channels_first; H and W multiples of
+            8, or None.
+        classes: channels of the map. Defaults to 2.
+        filters: channels of the first block. Defaults to 64.
+        data_format: `"channels_last"` or `"channels_first"`. None means
+            `keras.config.image_data_format()`. Defaults to None.
+        name: the model's name. Defaults to `"cam_network"`.
+
+    Returns:
+        A model of images that gives `{"logits": (B, classes),
+        "class_activation_map": (B, H, W, classes)}` in float32.
+
+    Raises:
+        ValueError: for a size that 8 does not divide (with the size to pad to), or
+            an argument out of its range.
+
+    Example:
+
+    >>> model = keras_condattn.models.cam_network(
+    ...     (16, 24, 1), filters=4, data_format="channels_last"
+    ... )
+    >>> model(np.zeros((1, 16, 24, 1)))["class_activation_map"].shape
+    (1, 16, 24, 2)
+
+    Reference:
+        arXiv 2104.02488, in the geometry of the released code, whose parameters
+        `load_official` takes. Its biases start at U(+-1/sqrt(fan in)), which batch
+        normalisation takes away again; here they start at 0.
+    """
+    data_format = check_data_format(data_format)  # type: ignore[assignment]
+    first = data_format == "channels_first"
+    _check(input_shape, classes, filters, first)
+    net = _Layers(str(data_format), 1 if first else -1)
+    image = keras.Input(tuple(input_shape), name="image")
+    x: Tensor = image
+    if None in tuple(input_shape):
+        x = DivisibleSize(2**HALVINGS, data_format, name="size")(x)
+    skips: list[Tensor] = []
+    for block, factor in DOWN.items():
+        if skips:
+            x = keras.layers.MaxPooling2D(
+                2, data_format=data_format, name=f"{block}_pool"
+            )(x)
+        x = net.block(x, factor * filters, block)
+        skips.append(x)
+    for block, factor, skip in zip(UP, UP.values(), skips[-2::-1], strict=True):
+        x = net.up(x, skip, block)
+        x = net.block(x, factor * filters, block)
+    x = net.conv(x, filters, "backbone")
+    outputs = net.head(x, classes)
+    return CAMNetwork(image, outputs, name=name)
+
+
+class _Layers:
+    """The pieces of the network in one data format."""
+
+    def __init__(self, data_format: str, axis: int) -> None:
+        self.axis, self.format = axis, {"data_format": data_format}
+
+    def block(self, x: Tensor, filters: int, name: str) -> Tensor:
+        """Two convolutions."""
+        return self.conv(self.conv(x, filters, f"{name}_1"), filters, f"{name}_2")
+
+    def conv(self, x: Tensor, filters: int, name: str) -> Tensor:
+        """3x3, batch normalisation as PyTorch has it, ReLU."""
+        x = keras.layers.Conv2D(
+            filters, 3, padding="same", kernel_initializer=_xavier(),
+            name=f"{name}_conv", **self.format,
+        )(x)  # fmt: skip
+        x = keras.layers.BatchNormalization(
+            axis=self.axis, momentum=0.9, epsilon=1e-5, name=f"{name}_norm"
+        )(x)
+        return keras.layers.ReLU(name=f"{name}_relu")(x)
+
+    def up(self, x: Tensor, skip: Tensor, name: str) -> Tensor:
+        """Twice the size, beside the encoder's features."""
+        x = keras.layers.UpSampling2D(2, name=f"{name}_up", **self.format)(x)
+        return keras.layers.Concatenate(self.axis, name=f"{name}_skip")([skip, x])
+
+    def head(self, x: Tensor, classes: int) -> dict[str, Tensor]:
+        """The maps, and their means."""
+        x = keras.layers.Conv2D(
+            classes, 1, use_bias=False, kernel_initializer=_xavier(),
+            name="classifier", **self.format,
+        )(x)  # fmt: skip
+        # Means over all pixels want float32, whatever the network computes in.
+        full = {"dtype": "float32"}
+        cam = keras.layers.Activation("linear", name="class_activation_map", **full)(x)
+        pool = keras.layers.GlobalAveragePooling2D(name="logits", **self.format, **full)
+        return {"logits": pool(cam), "class_activation_map": cam}
+
+
+def _xavier() -> keras.initializers.Initializer:
+    """Not truncated, as in the release."""
+    return keras.initializers.VarianceScaling(1.0, "fan_avg", "untruncated_normal")
+
+
+def _check(shape: Any, classes: int, filters: int, first: bool) -> None:
+    if not isinstance(shape, (tuple, list)) or len(shape) != 3:
+        raise ValueError(
+            f"input_shape must be {'(C, H, W)' if first else '(H, W, C)'}, got "
+            f"{shape!r}"
+        )
+    if shape[0 if first else -1] is None:
+        raise ValueError(f"input_shape must give the channels, got {shape!r}")
+    spatial = tuple(shape[1:] if first else shape[:-1])
+    check_divisible("input_shape", spatial, 2**HALVINGS)
+    for name, value in (("classes", classes), ("filters", filters)):
+        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+            raise ValueError(f"{name} must be a positive integer, got {value!r}")

@@ -1,0 +1,209 @@
+"""A network that learns masks from images and scribbles alone."""
+
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_condattn._export import export
+from keras_condattn._types import Tensor
+from keras_condattn.losses import ScribbleLoss
+from keras_condattn.losses._known import mean_similarity
+from keras_condattn.models.conditioned_model import ConditionedModel
+
+TERMS = (
+    "partial_cross_entropy", "gated_crf", "attentive_similarity", "similarity_floor",
+)  # fmt: skip
+MEAN = "mean_similarity"
+
+
+@export
+class ScribbleModel(ConditionedModel):
+    """A functional model that trains with `losses.ScribbleLoss`.
+
+    Made like any functional model, of an `"image"` and with a dict of outputs:
+    `"mask"`, the logits, and, where the loss asks for it, `"similarity"`, as
+    `layers.AttentiveSimilarity` emits it. It is compiled with a `ScribbleLoss`, in
+    which all hyper-parameters are, and fitted to
+    `x = {"image": ...}` or the image bare, `y = {"scribble": (B, H, W)}` or the
+    scribble bare. The logs have a curve for the loss, each of its terms before its
+    weight, and the mean of K.
+
+    Metrics look at dense labels and nothing else does: they are given as
+    `metrics={"mask": [...]}` and see `y["label"]` and the logits; the logs call them
+    `mask_<name>`. Where `y` has no `"label"` they are left out.
+
+    Scribbles that come as arrays are checked before the first step: classes that
+    there are, and the size of the image.
+
+    Raises:
+        ValueError: by `fit` and `evaluate`, where it is compiled with another loss
+            than a `ScribbleLoss`, or one that wants a similarity the network does
+            not give; for a scribble that does not fit, or sample weights.
+
+    Example:
+
+    >>> model = keras_condattn.applications.AttenScribbleUNet(
+    ...     (16, 16, 1), 2, filters=(4, 4, 4), dropout=0.0, similarity_radius=1,
+    ...     data_format="channels_last",
+    ... )
+    >>> model.compile("adam", keras_condattn.losses.ScribbleLoss(
+    ...     ignore_class=2, radius=1, similarity_radius=1, data_format="channels_last"
+    ... ))
+    >>> scribble = np.full((2, 16, 16), 2)
+    >>> scribble[:, 3, 4:12] = 1
+    >>> scribble[:, 9, 4:12] = 0
+    >>> logs = model.fit(
+    ...     {"image": np.zeros((2, 16, 16, 1))}, {"scribble": scribble}, verbose=0
+    ... ).history
+    >>> [name for name in logs if name != "loss"]
+    ['attentive_similarity', 'gated_crf', 'mean_similarity', 'partial_cross_entropy']
+
+    Reference:
+        AttenScribble, arXiv 2312.06614.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.curves = {name: keras.metrics.Mean(name=name) for name in (*TERMS, MEAN)}
+
+    @property
+    def metrics(self) -> list[Any]:
+        """Those of Keras, without the curves of terms that take no part."""
+        drawn = self._drawn()
+        unused = {id(c) for name, c in self.curves.items() if name not in drawn}
+        known = [metric for metric in super().metrics if id(metric) not in unused]
+        # Keras makes those given to `compile` at the first dense label they see.
+        return [m for m in known if not _compiled(m) or m.built]
+
+    def call(self, inputs: Any, training: Any = None, mask: Any = None) -> Any:
+        """The graph; an image in a dict of its own goes in like a bare one."""
+        return super().call(_bare(inputs, "image"), training=training, mask=mask)
+
+    def compute_loss(
+        self,
+        x: Any = None,
+        y: Any = None,
+        y_pred: Any = None,
+        sample_weight: Any = None,
+        training: bool = True,
+    ) -> Tensor:
+        """The loss of a batch; the curves learn of its terms."""
+        self._check_loss()
+        if sample_weight is not None:
+            raise ValueError("sample_weight and class_weight have no part in this loss")
+        true = {"image": _bare(x, "image"), "scribble": _scribble(y)}
+        if "similarity" in y_pred:
+            true["similarity"] = y_pred["similarity"]
+        terms = self.loss.terms(true, y_pred["mask"])
+        for name, term in terms.items():
+            self.curves[name].update_state(ops.stop_gradient(term))
+        if "similarity" in y_pred:
+            mean = mean_similarity(y_pred["similarity"], self.loss.similarity_radius)
+            self.curves[MEAN].update_state(ops.stop_gradient(mean))
+        weights = self.loss.weights
+        total: Tensor = sum(weights[name] * term for name, term in terms.items())
+        return sum(self.losses, total)
+
+    def compute_metrics(
+        self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None
+    ) -> Any:
+        """The metrics' values; those of the mask look at dense labels alone."""
+        if isinstance(y, dict) and "label" in y:
+            true = {**y_pred, "mask": y["label"]}
+            return super().compute_metrics(x, true, y_pred, sample_weight)
+        return {m.name: m.result() for m in self.metrics if not _compiled(m)}
+
+    def fit(self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any) -> Any:
+        """As for every Keras model, once the arrays are looked at."""
+        self._check_scribble(x, y)
+        validation = kwargs.get("validation_data")
+        if isinstance(validation, tuple | list) and len(validation) > 1:
+            self._check_scribble(*validation[:2])
+        return super().fit(x, y, *args, **kwargs)
+
+    def evaluate(self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any) -> Any:
+        """As for every Keras model, once the arrays are looked at."""
+        self._check_scribble(x, y)
+        return super().evaluate(x, y, *args, **kwargs)
+
+    def train_on_batch(
+        self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any
+    ) -> Any:
+        """As for every Keras model, once the arrays are looked at."""
+        self._check_scribble(x, y)
+        return super().train_on_batch(x, y, *args, **kwargs)
+
+    def test_on_batch(
+        self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any
+    ) -> Any:
+        """As for every Keras model, once the arrays are looked at."""
+        self._check_scribble(x, y)
+        return super().test_on_batch(x, y, *args, **kwargs)
+
+    def _drawn(self) -> set[str]:
+        loss = getattr(self, "loss", None)
+        drawn = set(loss.weights) if isinstance(loss, ScribbleLoss) else set()
+        return drawn | ({MEAN} if drawn and "similarity" in self.output else set())
+
+    def _check_loss(self) -> None:
+        # Not in `compile`: with one of its own, Keras loads models uncompiled.
+        loss = getattr(self, "loss", None)
+        if not isinstance(loss, ScribbleLoss):
+            raise ValueError(
+                "loss must be a keras_condattn.losses.ScribbleLoss (which with dense "
+                "labels, ignore_class=None and weights of 0 is cross-entropy), got "
+                f"{loss!r}"
+            )
+        wanted = {"attentive_similarity", "similarity_floor"} & set(loss.weights)
+        if wanted and "similarity" not in self.output:
+            raise ValueError(
+                f"loss: {' and '.join(sorted(wanted))} needs an output 'similarity', "
+                "which this network does not give; set similarity_weight=0 and "
+                "similarity_floor=0"
+            )
+
+    def _check_scribble(self, x: Any, y: Any) -> None:
+        self._check_loss()
+        scribble, image = _bare(y, "scribble"), _bare(x, "image")
+        if isinstance(scribble, dict):
+            raise ValueError(f"y must have a 'scribble', got {sorted(scribble)}")
+        if not isinstance(scribble, np.ndarray):
+            return
+        loss = self.loss
+        first = loss.data_format == "channels_first"
+        shape = getattr(image, "shape", None)
+        if shape is not None and len(shape) == 4:
+            size = (shape[0], *(shape[2:] if first else shape[1:3]))
+            if scribble.shape != tuple(size):
+                raise ValueError(
+                    f"scribble must have a number for each pixel, shape {tuple(size)}, "
+                    f"got {scribble.shape}"
+                )
+        classes = self.output["mask"].shape[1 if first else -1]
+        allowed = {*range(classes), loss.ignore_class} - {None}
+        wrong = sorted(set(np.unique(scribble).tolist()) - allowed)
+        if wrong:
+            raise ValueError(
+                f"scribble must hold classes from 0 to {classes - 1}, or "
+                f"ignore_class={loss.ignore_class} where unlabelled, got {wrong[:5]}"
+            )
+
+
+def _compiled(metric: Any) -> bool:
+    """Whether this is the one under which Keras keeps the metrics of `compile`."""
+    return hasattr(metric, "built")
+
+
+def _bare(value: Any, name: str) -> Any:
+    """The entry of a dict, or what came without one."""
+    return value[name] if isinstance(value, dict) and name in value else value
+
+
+def _scribble(y: Any) -> Any:
+    found = _bare(y, "scribble")
+    if found is None or isinstance(found, dict):
+        got = sorted(found) if isinstance(found, dict) else None
+        raise ValueError(f"y must be a scribble or a dict with 'scribble', got {got}")
+    return found

@@ -1,0 +1,92 @@
+"""UNetCAM holds every released parameter, and computes with it as it should."""
+
+import json
+import pathlib
+
+import numpy as np
+import pytest
+from helpers import from_format, to_format
+from helpers_released import fill
+
+from keras_condattn import load_official
+from keras_condattn.applications import UNetCAM
+
+SHAPES = json.loads((pathlib.Path(__file__).parent / "unetcam_shapes.json").read_text())
+
+
+@pytest.fixture
+def state():
+    return {name: fill(f"unetcam.{name}", shape) for name, shape in SHAPES.items()}
+
+
+def make(data_format, size=(16, 24)):
+    shape = to_format(np.zeros((1, *size, 1)), data_format).shape[1:]
+    return UNetCAM(shape, filters=16, data_format=data_format)
+
+
+def convolved(x, kernel, bias=0.0):
+    """(B, H, W, I) by PyTorch's (O, I, k, k)."""
+    k = kernel.shape[-1] // 2
+    padded = np.pad(x, ((0, 0), (k, k), (k, k), (0, 0)))
+    views = np.lib.stride_tricks.sliding_window_view(padded, kernel.shape[2:], (1, 2))
+    return np.einsum("bhwiyx,oiyx->bhwo", views, kernel, optimize=True) + bias
+
+
+def unit(x, state, convolution, norm):
+    """Convolution, batch normalisation at inference, ReLU."""
+    x = convolved(x, state[f"{convolution}.weight"], state[f"{convolution}.bias"])
+    x = (x - state[f"{norm}.running_mean"]) / np.sqrt(
+        state[f"{norm}.running_var"] + 1e-5
+    )
+    return np.maximum(x * state[f"{norm}.weight"] + state[f"{norm}.bias"], 0)
+
+
+def by_hand(x, state):
+    """The network in float64 from the released names alone."""
+
+    def pair(x, name):
+        x = unit(x, state, f"{name}.0", f"{name}.1")
+        return unit(x, state, f"{name}.3", f"{name}.4")
+
+    skips = [pair(x, "inc.conv.conv")]
+    for i in (1, 2, 3):
+        b, h, w, c = skips[-1].shape
+        pooled = skips[-1].reshape(b, h // 2, 2, w // 2, 2, c).max((2, 4))
+        skips.append(pair(pooled, f"down{i}.mpconv.1.conv"))
+    x = skips.pop()
+    for i in (1, 2, 3):
+        x = x.repeat(2, axis=1).repeat(2, axis=2)
+        x = pair(np.concatenate([skips.pop(), x], -1), f"up{i}.conv.conv")
+    return convolved(unit(x, state, "backbone.0", "backbone.1"),
+                     state["classifier.weight"])  # fmt: skip
+
+
+def test_released_parameters(state, data_format, rng):
+    model = make(data_format)
+    assert load_official(model, {f"module.{k}": v for k, v in state.items()}) is model
+    x = rng.normal(size=(2, 16, 24, 1)).astype("float32")
+    output = model.predict_on_batch(to_format(x, data_format))
+    exact = {name: np.asarray(v, "float64") for name, v in state.items()}
+    expected = by_hand(x.astype("float64"), exact)
+    cam = from_format(output["class_activation_map"], data_format)
+    scale = np.abs(expected).max()
+    assert np.abs(cam - expected).max() <= 2e-5 * scale
+    assert np.abs(output["logits"] - expected.mean((1, 2))).max() <= 1e-5 * scale
+
+
+def test_a_wrong_entry_changes_nothing(state):
+    model = make("channels_last")
+    before = model.get_weights()
+    state["classifier.bias"] = np.zeros(2, "float32")
+    del state["backbone.0.bias"]
+    message = "missing: backbone.0.bias; unexpected: classifier.bias"
+    with pytest.raises(ValueError, match=message):
+        load_official(model, state)
+    for a, b in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize(("filters", "count"), [(64, 3_398_144), (16, 213_632)])
+def test_released_size(filters, count):
+    model = UNetCAM((8, 8, 1), filters=filters, data_format="channels_last")
+    assert sum(int(np.prod(w.shape)) for w in model.trainable_weights) == count

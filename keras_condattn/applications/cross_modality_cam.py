@@ -102,7 +102,8 @@ def CrossModalityCAM(
                 groups=-1, axis=axis, epsilon=1e-7, center=False, scale=False,
                 dtype="float32", name=f"{modality}_standardized",
             )(image)  # fmt: skip
-        network = cam_network(input_shape, classes, filters, data_format=data_format,
+        network = cam_network(input_shape, classes, filters, prefix=f"{modality}_",
+                              data_format=data_format,
                               name=f"{modality}_network")  # fmt: skip
         outputs[modality] = network(image)
     model = CrossModalityModel(inputs, outputs, name=name)

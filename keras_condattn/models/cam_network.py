@@ -37,6 +37,7 @@ def cam_network(
     classes: int = 2,
     filters: int = 64,
     *,
+    prefix: str = "",
     data_format: DataFormat | None = None,
     name: str = "cam_network",
 ) -> CAMNetwork:
@@ -57,6 +58,10 @@ def cam_network(
             8, or None.
         classes: channels of the map. Defaults to 2.
         filters: channels of the first block. Defaults to 64.
+        prefix: before the names of the layers that have weights. Several networks in
+            one model need one each: on torch, Keras (3.15) keeps parameters by their
+            names, and does not reset the gradients of one that shares its name.
+            Defaults to `""`.
         data_format: `"channels_last"` or `"channels_first"`. None means
             `keras.config.image_data_format()`. Defaults to None.
         name: the model's name. Defaults to `"cam_network"`.
@@ -85,7 +90,7 @@ def cam_network(
     data_format = check_data_format(data_format)  # type: ignore[assignment]
     first = data_format == "channels_first"
     _check(input_shape, classes, filters, first)
-    net = _Layers(str(data_format), 1 if first else -1)
+    net = _Layers(str(data_format), 1 if first else -1, prefix)
     image = keras.Input(tuple(input_shape), name="image")
     x: Tensor = image
     if None in tuple(input_shape):
@@ -109,8 +114,9 @@ def cam_network(
 class _Layers:
     """The pieces of the network in one data format."""
 
-    def __init__(self, data_format: str, axis: int) -> None:
+    def __init__(self, data_format: str, axis: int, prefix: str) -> None:
         self.axis, self.format = axis, {"data_format": data_format}
+        self.prefix = prefix
 
     def block(self, x: Tensor, filters: int, name: str) -> Tensor:
         """Two convolutions."""
@@ -120,10 +126,13 @@ class _Layers:
         """3x3, batch normalisation as PyTorch has it, ReLU."""
         x = keras.layers.Conv2D(
             filters, 3, padding="same", kernel_initializer=_xavier(),
-            name=f"{name}_conv", **self.format,
+            name=f"{self.prefix}{name}_conv", **self.format,
         )(x)  # fmt: skip
         x = keras.layers.BatchNormalization(
-            axis=self.axis, momentum=0.9, epsilon=1e-5, name=f"{name}_norm"
+            axis=self.axis,
+            momentum=0.9,
+            epsilon=1e-5,
+            name=f"{self.prefix}{name}_norm",
         )(x)
         return keras.layers.ReLU(name=f"{name}_relu")(x)
 
@@ -136,7 +145,7 @@ class _Layers:
         """The maps, and their means."""
         x = keras.layers.Conv2D(
             classes, 1, use_bias=False, kernel_initializer=_xavier(),
-            name="classifier", **self.format,
+            name=f"{self.prefix}classifier", **self.format,
         )(x)  # fmt: skip
         # Means over all pixels want float32, whatever the network computes in.
         full = {"dtype": "float32"}

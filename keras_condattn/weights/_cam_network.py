@@ -19,8 +19,10 @@ def cam_network(model: Any) -> Slots:
     for part, level in blocks.items():
         places += [(f"{part}.{c}", f"{part}.{c + 1}", f"{level}_{i}")
                    for c, i in ((0, 1), (3, 2))]  # fmt: skip
-    slots = torch_layer("classifier", model.get_layer("classifier"))
+    last = next(layer for layer in model.layers if layer.name.endswith("classifier"))
+    prefix = last.name.removesuffix("classifier")
+    slots = torch_layer("classifier", last)
     for convolution, norm, name in places:
-        slots |= torch_layer(convolution, model.get_layer(f"{name}_conv"))
-        slots |= torch_norm(norm, model.get_layer(f"{name}_norm"))
+        slots |= torch_layer(convolution, model.get_layer(f"{prefix}{name}_conv"))
+        slots |= torch_norm(norm, model.get_layer(f"{prefix}{name}_norm"))
     return slots

@@ -32,7 +32,6 @@ def means(model, part="moving_mean"):
             if part in w.path}  # fmt: skip
 
 
-@pytest.mark.xfail(reason="the first fit after loading differs by 0.2 %: unexplained")
 def test_fits_saves_and_goes_on(rng, data_format, tmp_path):
     model = make(data_format, view=RandomView(("flip", "shift"), 0.2, seed=5,
                                               data_format=data_format))  # fmt: skip

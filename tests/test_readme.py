@@ -19,7 +19,7 @@ README = (ROOT / "README.md").read_text()
 def test_code_runs(tmp_path):
     blocks = re.findall(r"```python\n(.*?)```", README, re.S)
     assert len(blocks) == 3
-    hearts = acdc.write_phantoms(tmp_path / "ACDC", 1, slices=2, size=(40, 44))
+    hearts = acdc.write_phantoms(tmp_path / "ACDC", 1, slices=2, size=(80, 90))
     backend = keras.backend.backend()
     code = "\n".join(blocks).replace('"tensorflow"  #', f'"{backend}"  #')
     assert f'"{backend}"  #' in code and '"ACDC/database"' in code

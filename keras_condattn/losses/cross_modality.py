@@ -108,7 +108,10 @@ class CrossModalityLoss(keras.losses.Loss):
 
     def total(self, terms: Mapping[str, Tensor]) -> Tensor:
         """The weighted sum of what `terms` gave."""
-        return sum(getattr(self, name) * value for name, value in terms.items())
+        return sum(
+            getattr(self, name) * ops.cast(value, "float32")
+            for name, value in terms.items()
+        )
 
     def terms(
         self,

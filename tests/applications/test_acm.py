@@ -49,7 +49,7 @@ def test_released_module_parameters():
 def test_a_grouped_network_trains(data_format):
     first = data_format == "channels_first"
     model = applications.ACMResNeXt50(
-        (1, 32, 32) if first else (32, 32, 1), 2, "se", "average", width=0.125,
+        (1, 32, 32) if first else (32, 32, 1), 2, "se", "average", width=0.25,
         attention_at="last", data_format=data_format,
     )  # fmt: skip
     model.compile("sgd", keras.losses.BinaryCrossentropy(from_logits=True))

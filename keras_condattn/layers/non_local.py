@@ -107,8 +107,9 @@ class NonLocal(FeatureLayer):
     def _pool(self, features: Tensor) -> Tensor:
         if self.subsample == 1:
             return features
+        # Keras' default strides break on JAX (the padded pool size is padded again).
         return ops.max_pool(
-            features, self.subsample, padding="same", data_format="channels_last"
+            features, self.subsample, self.subsample, "same", "channels_last"
         )
 
     def _positions(self, last: Tensor) -> Tensor:

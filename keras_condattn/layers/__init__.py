@@ -18,3 +18,6 @@ from keras_condattn.layers.squeeze_excitation import (
     SqueezeExcitation as SqueezeExcitation,
 )
 from keras_condattn.layers.srm import SRM as SRM
+from keras_condattn.layers.summed_orthogonality import (
+    SummedOrthogonality as SummedOrthogonality,
+)

@@ -9,7 +9,16 @@ from keras_condattn._export import export
 from keras_condattn._types import DataFormat, Shape, Tensor
 from keras_condattn.layers._features import FeatureLayer, bottleneck, check_count
 
-Orthogonality: TypeAlias = Literal["absolute", "signed"]
+Orthogonality: TypeAlias = Literal["absolute", "signed", "output"]
+Formula: TypeAlias = Literal["P(X+K-Q)", "X+(K-Q)", "P(X+K)", "PX"]
+ORTHOGONALITY = ("absolute", "signed", "output")
+# What each formula attends to, and whether it modulates.
+FORMULAS: dict[str, tuple[tuple[str, ...], bool]] = {
+    "P(X+K-Q)": (("key", "query"), True),
+    "X+(K-Q)": (("key", "query"), False),
+    "P(X+K)": (("key",), True),
+    "PX": ((), True),
+}
 
 
 @export
@@ -40,15 +49,20 @@ class ACM(FeatureLayer):
         orthogonality_weight: weight of the orthogonality term, which is added to the
             model's losses; 0 leaves it out. Defaults to 0.1.
         return_attention: return `(y, (a_K, a_Q))` in place of `y`. Defaults to False.
-        orthogonality: `"absolute"` for |batch mean of (K - mu).(Q - mu) / C|, or
-            `"signed"` for the same without the absolute value, as the paper's
-            equations have it. The signed term has no lower bound: its minimum
-            is not K orthogonal to Q but K and Q as large and opposite as they
-            can be. The released loop therefore takes an absolute value, of the sum
-            over all modules of a network, in which modules of opposite sign
-            cancel; here each module answers for itself. For the released
-            sum, make every module signed and add |s| - s to the model's loss, s being
-            the sum of their losses. Defaults to `"absolute"`.
+        orthogonality: what becomes of the term. `"absolute"` adds |batch mean of
+            (K - mu).(Q - mu) / C|; `"signed"` the same without the absolute value, as
+            the paper's equations have it; `"output"` adds nothing and returns the term
+            of each image, unweighted, for `SummedOrthogonality` over several modules,
+            which is what was released. The signed term has no lower bound: its minimum
+            is not K orthogonal to Q but K and Q as large and opposite as they can
+            be. The release therefore takes an absolute value, but of the sum over all
+            modules of a network, in which modules of opposite sign cancel; by default
+            each module answers for itself. Defaults to `"absolute"`.
+        formula: `"P(X+K-Q)"`, or what the paper takes away from it to show what
+            each part does: `"X+(K-Q)"` without modulation, `"P(X+K)"` without
+            comparison, `"PX"` without attention. What a formula does not name is not
+            built, and without both K and Q there is no orthogonality term.
+            Defaults to `"P(X+K-Q)"`.
         data_format: `"channels_last"` or `"channels_first"`. None means
             `keras.config.image_data_format()`. Defaults to None.
         **kwargs: arguments of `keras.layers.Layer`.
@@ -59,13 +73,14 @@ class ACM(FeatureLayer):
 
     Returns:
         The features, of the shape and layout they came in; with `return_attention`,
-        also the maps of K and of Q, each (B, *S, G), or (B, G, *S), which sum to 1
-        over the positions.
+        also a tuple of the maps of K and of Q (of those the formula has), each
+        (B, *S, G), or (B, G, *S), which sum to 1 over the positions; with
+        `orthogonality="output"`, last, the orthogonality of each image, (B,).
 
     Raises:
         ValueError: for features of another rank or channel count, `groups` that do
-            not divide the channels (the error lists those that do), or an argument
-            out of its range.
+            not divide the channels (the error lists those that do), an argument
+            out of its range, or maps or a term that the formula does not have.
 
     Example:
 
@@ -90,6 +105,7 @@ class ACM(FeatureLayer):
         return_attention: bool = False,
         *,
         orthogonality: Orthogonality = "absolute",
+        formula: Formula = "P(X+K-Q)",
         data_format: DataFormat | None = None,
         **kwargs: Any,
     ) -> None:
@@ -99,16 +115,14 @@ class ACM(FeatureLayer):
                 "ACM: orthogonality_weight must not be negative, got "
                 f"{orthogonality_weight!r}"
             )
-        if orthogonality not in ("absolute", "signed"):
-            raise ValueError(
-                "ACM: orthogonality must be 'absolute' or 'signed' (as in the paper's "
-                f"equations), got {orthogonality!r}"
-            )
+        _check_form(orthogonality, formula, return_attention)
         self.groups = check_count("ACM", "groups", groups)
         self.reduction = check_count("ACM", "reduction", reduction)
         self.orthogonality_weight = float(orthogonality_weight)
         self.return_attention = return_attention
         self.orthogonality = orthogonality
+        self.formula = formula
+        self._attends, self._modulates = FORMULAS[formula]
 
     def _build(self, channels: int, axes: int) -> None:
         hidden = bottleneck("ACM", channels, self.reduction)
@@ -116,8 +130,10 @@ class ACM(FeatureLayer):
         groups = self.groups
         width, inner = channels // groups, hidden // groups
         # Variances by fan-out, with PyTorch's count of it: all groups' outputs.
-        self.key = self._kernel("key", (groups, width), groups)
-        self.query = self._kernel("query", (groups, width), groups)
+        for name in self._attends:
+            setattr(self, name, self._kernel(name, (groups, width), groups))
+        if not self._modulates:
+            return
         for name, shape, fan in (
             ("squeeze", (groups, width, inner), hidden),
             ("expand", (groups, inner, width), channels),
@@ -144,18 +160,28 @@ class ACM(FeatureLayer):
         features = self._checked(features)
         grouped = self._precise(self._grouped(features))
         attention = self._attention(grouped)
-        key, query, mean = self._pooled(attention, grouped)
-        if self.orthogonality_weight:
-            self.add_loss(self._orthogonality_loss(key - mean, query - mean))
-        gain = self._modulator(mean)
-        scale = self._per_channel(gain, features)
-        # Not (x + K - Q) P: that sum, as large as x, would be kept for the gradient.
-        output = features * scale + self._per_channel(gain * (key - query), features)
-        if not self.return_attention:
-            return output
-        maps = ops.cast(attention, self.compute_dtype)
-        key_map, query_map = (self._map(maps[:, :, i], features) for i in (0, 1))
-        return output, (key_map, query_map)
+        *attended, mean = self._pooled(attention, grouped)
+        outputs = [self._changed(features, attended, mean)]
+        if self.return_attention:
+            maps = ops.cast(attention, self.compute_dtype)
+            each = range(len(self._attends))
+            outputs.append(tuple(self._map(maps[:, :, i], features) for i in each))
+        if len(attended) == 2:
+            outputs += self._orthogonality(*(vector - mean for vector in attended))
+        return outputs[0] if len(outputs) == 1 else tuple(outputs)
+
+    def _changed(self, features: Tensor, attended: list[Tensor], mean: Tensor) -> Any:
+        shift = attended[0] - attended[1] if len(attended) == 2 else None
+        shift = attended[0] if len(attended) == 1 else shift
+        if self._modulates:
+            gain = self._modulator(mean)
+            features = features * self._per_channel(gain, features)
+            # Not (x + K - Q) P: that sum, as large as x, would be kept for the
+            # gradient.
+            shift = None if shift is None else gain * shift
+        return (
+            features if shift is None else features + self._per_channel(shift, features)
+        )
 
     def _grouped(self, features: Tensor) -> Tensor:
         """(B, G, C/G, N): each group's channels, positions last."""
@@ -165,18 +191,23 @@ class ACM(FeatureLayer):
         shape = (ops.shape(features)[0], self.groups, width, -1)
         return ops.reshape(features, shape)
 
-    def _attention(self, grouped: Tensor) -> Tensor:
-        """(B, G, 2, N): the maps of K and Q, from one projection."""
-        kernel = self._precise(ops.stack([self.key, self.query], axis=1))
+    def _attention(self, grouped: Tensor) -> Tensor | None:
+        """(B, G, maps, N): the maps of K and Q, from one projection."""
+        if not self._attends:
+            return None
+        kernels = [getattr(self, name) for name in self._attends]
+        kernel = self._precise(ops.stack(kernels, axis=1))
         return ops.softmax(ops.matmul(kernel, grouped), axis=-1)
 
-    def _pooled(self, attention: Tensor, grouped: Tensor) -> tuple[Tensor, ...]:
+    def _pooled(self, attention: Tensor | None, grouped: Tensor) -> list[Tensor]:
         """K, Q and the mean, each (B, G, C/G), from one product."""
+        if attention is None:
+            return [ops.mean(grouped, axis=-1)]
         even = ops.ones_like(attention[:, :, :1])
         even = even / ops.cast(ops.shape(grouped)[-1], self.precision)
         weights = ops.concatenate([attention, even], axis=2)
         pooled = ops.matmul(weights, ops.swapaxes(grouped, 2, 3))
-        return pooled[:, :, 0], pooled[:, :, 1], pooled[:, :, 2]
+        return [pooled[:, :, i] for i in range(len(self._attends) + 1)]
 
     def _modulator(self, mean: Tensor) -> Tensor:
         """P, (B, G, C/G)."""
@@ -188,10 +219,15 @@ class ACM(FeatureLayer):
         product = ops.matmul(vectors[:, :, None], self._precise(kernel))
         return product[:, :, 0] + self._precise(bias)
 
-    def _orthogonality_loss(self, key: Tensor, query: Tensor) -> Tensor:
-        term = ops.mean(key * query)
-        term = ops.abs(term) if self.orthogonality == "absolute" else term
-        return self.orthogonality_weight * term
+    def _orthogonality(self, key: Tensor, query: Tensor) -> list[Tensor]:
+        """Adds the term to the losses; what is to be returned of it."""
+        if self.orthogonality == "output":
+            return [ops.mean(key * query, axis=(1, 2))]
+        if self.orthogonality_weight:
+            term = ops.mean(key * query)
+            term = ops.abs(term) if self.orthogonality == "absolute" else term
+            self.add_loss(self.orthogonality_weight * term)
+        return []
 
     def _map(self, attention: Tensor, features: Tensor) -> Tensor:
         """(B, G, N) laid out as the features are."""
@@ -199,11 +235,14 @@ class ACM(FeatureLayer):
 
     def compute_output_shape(self, features_shape: Shape) -> Any:
         shape = super().compute_output_shape(features_shape)
-        if not self.return_attention:
-            return shape
-        maps = list(shape)
-        maps[self.channel_axis] = self.groups
-        return shape, (tuple(maps), tuple(maps))
+        outputs: list[Any] = [shape]
+        if self.return_attention:
+            maps = list(shape)
+            maps[self.channel_axis] = self.groups
+            outputs.append((tuple(maps),) * len(self._attends))
+        if self.orthogonality == "output":
+            outputs.append(shape[:1])
+        return shape if len(outputs) == 1 else tuple(outputs)
 
     def get_config(self) -> dict[str, Any]:
         return super().get_config() | {
@@ -212,4 +251,23 @@ class ACM(FeatureLayer):
             "orthogonality_weight": self.orthogonality_weight,
             "return_attention": self.return_attention,
             "orthogonality": self.orthogonality,
+            "formula": self.formula,
         }
+
+
+def _check_form(orthogonality: Any, formula: Any, return_attention: bool) -> None:
+    if orthogonality not in ORTHOGONALITY:
+        raise ValueError(
+            f"ACM: orthogonality must be one of {ORTHOGONALITY}, got {orthogonality!r}"
+        )
+    if formula not in FORMULAS:
+        raise ValueError(
+            f"ACM: formula must be one of {tuple(FORMULAS)}, got {formula!r}"
+        )
+    attends = FORMULAS[formula][0]
+    if return_attention and not attends:
+        raise ValueError(f"ACM: return_attention=True, but {formula!r} has no maps")
+    if orthogonality == "output" and len(attends) < 2:
+        raise ValueError(
+            f"ACM: orthogonality='output' needs K and Q, got formula={formula!r}"
+        )

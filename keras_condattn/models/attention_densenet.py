@@ -66,7 +66,9 @@ def attention_densenet(
         attention_at: `"all"`, or some of `"transition1"`, `"transition2"`,
             `"transition3"` and `"norm5"`. Defaults to `"all"`.
         attention_options: arguments for an attention given by name, e.g.
-            `{"groups": 8}`. Defaults to None.
+            `{"groups": 8}`; `{"orthogonality": "output"}` makes ACM's orthogonality
+            one loss for the whole network (`SummedOrthogonality`), as released.
+            Defaults to None.
         return_attention: output a dict with `"attention_<place>"`, what the attention
             layer returns besides the features. Defaults to False.
         pooling: of the class maps, `"max"` or `"average"`. Defaults to `"max"`.

@@ -71,7 +71,9 @@ def attention_resnet(
             image, `"last"` or `("layer3", "layer4")` is kinder to the memory. Defaults
             to `"all"`.
         attention_options: arguments for an attention given by name, e.g.
-            `{"groups": 8}`. Defaults to None.
+            `{"groups": 8}`; `{"orthogonality": "output"}` makes ACM's orthogonality
+            one loss for the whole network (`SummedOrthogonality`), as released.
+            Defaults to None.
         return_attention: output a dict with `"attention_<block>"`, what the attention
             layer returns besides the features: (K's maps, Q's maps) for ACM. The
             weights are the same. Defaults to False.

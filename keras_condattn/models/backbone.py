@@ -19,6 +19,8 @@ class Backbone:
         make: name -> attention layer, or None for no attention.
         chosen: the places that get one.
         attention: filled with the maps of each place, where the layer gives any.
+        orthogonality: filled with the term of each ACM that returns it.
+        orthogonality_weight: what those ACMs say it weighs.
     """
 
     rank: int
@@ -26,6 +28,8 @@ class Backbone:
     make: AttentionFactory | None
     chosen: set[str]
     attention: dict[str, Any] = field(default_factory=dict)
+    orthogonality: list[Tensor] = field(default_factory=list)
+    orthogonality_weight: float = 0.0
 
     @property
     def channel_axis(self) -> int:
@@ -74,10 +78,17 @@ class Backbone:
         """The attention layer of a place, where there is to be one."""
         if self.make is None or place not in self.chosen:
             return x
-        output = self.make(f"{place}_module")(x)
-        if isinstance(output, tuple | list):
-            output, self.attention[f"attention_{place}"] = output
-        return output
+        layer = self.make(f"{place}_module")
+        output = layer(x)
+        if not isinstance(output, tuple | list):
+            return output
+        features, *rest = output
+        if getattr(layer, "orthogonality", None) == "output":
+            self.orthogonality.append(rest.pop())
+            self.orthogonality_weight = layer.orthogonality_weight
+        if rest:
+            (self.attention[f"attention_{place}"],) = rest
+        return features
 
     def _padded(self, x: Tensor, by: int, name: str) -> Tensor:
         if not by:

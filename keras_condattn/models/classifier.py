@@ -6,6 +6,7 @@ import keras
 
 from keras_condattn._export import export
 from keras_condattn._types import Shape, Tensor
+from keras_condattn.layers.summed_orthogonality import SummedOrthogonality
 from keras_condattn.models.backbone import Backbone
 
 POOLING = {"max": "GlobalMaxPooling{}", "average": "GlobalAveragePooling{}"}
@@ -47,6 +48,9 @@ def class_map_classifier(
         raise ValueError(f"pooling must be one of {list(POOLING)}, got {pooling!r}")
     if not isinstance(classes, int) or isinstance(classes, bool) or classes < 1:
         raise ValueError(f"classes must be a positive integer, got {classes!r}")
+    if net.orthogonality and net.orthogonality_weight:
+        summed = SummedOrthogonality(net.orthogonality_weight, name="orthogonality")
+        x = summed(x, net.orthogonality)
     # PyTorch's own start values of a convolution.
     start = keras.initializers.VarianceScaling(1 / 3, "fan_in", "uniform")
     conv = net.layer("Conv{}", classes, 1, kernel_initializer=start,

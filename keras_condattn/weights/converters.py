@@ -36,13 +36,17 @@ def _groups_first(*official: int) -> Callable[[Any], np.ndarray]:
 def acm(layer: Any) -> Slots:
     """The names of the released ACM: K is `add_mod`, Q `sub_mod` and P `mul_mod`."""
     groups, slots = layer.groups, {}
-    for name, variable in (("add_mod", layer.key), ("sub_mod", layer.query)):
+    for name, part in (("add_mod", "key"), ("sub_mod", "query")):
+        variable = getattr(layer, part, None)
+        if variable is None:
+            continue  # a formula without it
         shape = tuple(variable.shape)
         kernel = Slot(variable, reshaped((*shape, 1, 1), shape))
         slots[f"{name}.map_gen.0.weight"] = kernel
         # Softmax does not see it.
         slots[f"{name}.map_gen.0.bias"] = Slot(Unused(groups))
-    for i, part in ((0, "squeeze"), (2, "expand")):
+    modulates = hasattr(layer, "squeeze_kernel")
+    for i, part in ((0, "squeeze"), (2, "expand")) if modulates else ():
         kernel, bias = (getattr(layer, f"{part}_{v}") for v in ("kernel", "bias"))
         _, inputs, outputs = kernel.shape
         prefix = f"mul_mod.feature_gen.{i}"

@@ -34,15 +34,33 @@ def parts(rows, w, group):
     return key, query, mean, sigmoid(logits + w["expand_bias"][group])
 
 
-def by_hand(x, w):
-    out, groups = np.empty_like(x), len(w["key"])
+FORMULAS = {
+    "P(X+K-Q)": lambda x, k, q, p: p * (x + k - q),
+    "X+(K-Q)": lambda x, k, q, p: x + k - q,
+    "P(X+K)": lambda x, k, q, p: p * (x + k),
+    "PX": lambda x, k, q, p: p * x,
+}
+
+
+def by_hand(x, w, groups=2, formula="P(X+K-Q)"):
+    out, w = np.empty_like(x), stand_ins(w, groups)
     width = x.shape[-1] // groups
     for image, result in zip(x, out, strict=True):
         for g in range(groups):
             mine = slice(g * width, (g + 1) * width)
             key, query, _, gain = parts(image[..., mine].reshape(-1, width), w, g)
-            result[..., mine] = gain * (image[..., mine] + key - query)
+            result[..., mine] = FORMULAS[formula](image[..., mine], key, query, gain)
     return out
+
+
+def stand_ins(w, groups):
+    """Zeros for the weights that a formula does without, and `parts` asks for."""
+    width = CHANNELS // groups
+    shapes = {
+        "key": (width,), "query": (width,), "squeeze_kernel": (width, 1),
+        "squeeze_bias": (1,), "expand_kernel": (1, width), "expand_bias": (width,),
+    }  # fmt: skip
+    return {n: np.zeros((groups, *s)) for n, s in shapes.items()} | w
 
 
 @axes
@@ -51,7 +69,31 @@ def test_formula(groups, axes, data_format, rng):
     def of_groups(**kwargs):
         return make(groups, **kwargs)
 
-    assert_formula(of_groups, by_hand, data_format, rng, axes)
+    def formula(x, w):
+        return by_hand(x, w, groups)
+
+    assert_formula(of_groups, formula, data_format, rng, axes)
+
+
+@pytest.mark.parametrize("formula", ["X+(K-Q)", "P(X+K)", "PX"])
+def test_ablations(formula, data_format, rng, tmp_path):
+    def less(**kwargs):
+        return make(formula=formula, **kwargs)
+
+    def reference(x, w):
+        return by_hand(x, w, formula=formula)
+
+    assert_formula(less, reference, data_format, rng)
+    compares = formula == "X+(K-Q)"
+    assert_contract(less, data_format, tmp_path, 2, losses=int(compares))
+    layer = less(data_format="channels_last", return_attention=formula != "PX")
+    output = layer(np.ones((2, 3, 4, CHANNELS), "float32"))
+    names = {w.name for w in layer.weights}
+    assert ("key" in names) == (formula != "PX")
+    assert ("query" in names) == compares
+    assert ("expand_bias" in names) == (not compares)
+    if formula != "PX":
+        assert len(output[1]) == 1 + compares
 
 
 @axes
@@ -110,6 +152,26 @@ def test_orthogonality_is_of_centred_vectors_and_a_batch_mean(data_format, rng):
         expected = abs(expected) if form == "absolute" else expected
         assert losses[form] == pytest.approx(expected, rel=1e-4)
     assert losses["signed"] < 0 < losses["absolute"]
+
+
+def test_orthogonality_as_an_output(data_format, rng, tmp_path):
+    x = to_format(rng.normal(size=(3, 3, 4, CHANNELS)).astype("float32"), data_format)
+    layer = make(orthogonality="output", data_format=data_format)
+    _, terms = layer(x)
+    assert tuple(terms.shape) == (3,) and layer.losses == []
+    adding = make(orthogonality="signed", data_format=data_format)
+    adding.build(x.shape)
+    adding.set_weights(layer.get_weights())
+    # A batch of one each: the term of every image for itself.
+    for i in range(3):
+        adding(x[i : i + 1])
+        expected = float(keras.ops.convert_to_numpy(adding.losses[-1])) / 0.1
+        assert float(terms[i]) == pytest.approx(expected, rel=1e-4, abs=1e-7)
+    assert_layer(
+        lambda: make(orthogonality="output", return_attention=True,
+                     data_format=data_format),
+        [x.shape], tmp_path, outputs=4,
+    )  # fmt: skip
 
 
 def test_orthogonality_is_optional():
@@ -177,3 +239,9 @@ def test_bad_arguments():
         layers.ACM(orthogonality_weight=-1)
     with pytest.raises(ValueError, match=r"orthogonality must be.*'abs'"):
         layers.ACM(orthogonality="abs")
+    with pytest.raises(ValueError, match=r"formula must be.*'PX'.*got 'XP'"):
+        layers.ACM(formula="XP")
+    with pytest.raises(ValueError, match="'PX' has no maps"):
+        layers.ACM(formula="PX", return_attention=True)
+    with pytest.raises(ValueError, match=r"needs K and Q, got formula='P\(X\+K\)'"):
+        layers.ACM(formula="P(X+K)", orthogonality="output")

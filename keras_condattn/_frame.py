@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from keras_condattn._optional import ndimage
+
 Array = NDArray[Any]
 Image = NDArray[np.float32]
 Pair = tuple[float, float]
@@ -17,17 +19,6 @@ CLIP = 99.0
 # Counts with the grid's value beyond the border; scipy's plain "constant" drops what
 # lies between the outermost pixels' centres and their edges.
 BORDER = "grid-constant"
-
-
-def ndimage() -> Any:
-    """scipy.ndimage, or an error that says how to get it."""
-    try:
-        from scipy import ndimage
-    except ImportError as error:
-        raise ImportError(
-            "resampling needs scipy: pip install 'keras-condattn[medical]'"
-        ) from error
-    return ndimage
 
 
 @dataclasses.dataclass(frozen=True)

@@ -6,7 +6,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_condattn._frame import Pose, ndimage
+from keras_condattn._frame import Pose
+from keras_condattn._optional import ndimage
 
 Image = NDArray[np.float32]
 

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from keras_condattn._optional import optional
+
 
 @dataclasses.dataclass(frozen=True)
 class Volume:
@@ -27,14 +29,8 @@ class Volume:
 
 
 def nibabel() -> Any:
-    """The nibabel module, or an error that says how to get it."""
-    try:
-        import nibabel
-    except ImportError as error:
-        raise ImportError(
-            "NIfTI files need nibabel: pip install 'keras-condattn[medical]'"
-        ) from error
-    return nibabel
+    """The nibabel module."""
+    return optional("nibabel", "medical", "reading or writing NIfTI files")
 
 
 def read_nifti(path: pathlib.Path) -> Volume:

@@ -7,19 +7,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from keras_condattn._optional import optional
+
 SIXTEEN_BIT = ("I;16", "I;16L", "I;16B", "I;16N", "I")
 LUMINANCE = np.array([0.299, 0.587, 0.114], dtype="float32")
 
 
 def pillow() -> Any:
-    """Pillow's `Image` module, or an error that says how to get it."""
-    try:
-        from PIL import Image
-    except ImportError as error:
-        raise ImportError(
-            "reading pictures needs Pillow: pip install 'keras-condattn[images]'"
-        ) from error
-    return Image
+    """Pillow's `Image` module."""
+    return optional("PIL.Image", "images", "reading pictures")
 
 
 def read_image(path: pathlib.Path) -> NDArray[np.float32]:

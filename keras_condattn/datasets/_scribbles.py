@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from keras_condattn._frame import ndimage
+from keras_condattn._optional import ndimage, optional
 
 Mask = NDArray[np.bool_]
 EIGHT = np.ones((3, 3), bool)
@@ -16,14 +16,8 @@ DEPTHS = (0.5, 0.35, 0.2)
 
 
 def morphology() -> Any:
-    """skimage.morphology, or an error that says how to get it."""
-    try:
-        from skimage import morphology
-    except ImportError as error:
-        raise ImportError(
-            "scribbles need scikit-image: pip install 'keras-condattn[medical]'"
-        ) from error
-    return morphology
+    """skimage.morphology."""
+    return optional("skimage.morphology", "medical", "drawing scribbles")
 
 
 def simulate_scribble(

@@ -1,7 +1,7 @@
-"""Which images train, which validate and which test."""
+"""Which images or patients train, which validate and which test."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 SPLITS = ("train", "validation", "test")
 
@@ -28,11 +28,43 @@ def deal(ids: Sequence[str], strata: Sequence[object], seed: int) -> list[str]:
         One of `SPLITS` for each id.
     """
 
-    def rank(index: int) -> tuple[str, str]:
-        digest = hashlib.sha256(f"{seed}/{ids[index]}".encode()).hexdigest()
-        return str(strata[index]), digest
+    def order(index: int) -> tuple[str, str]:
+        return str(strata[index]), rank(ids[index], seed)
 
     splits = [""] * len(ids)
-    for place, index in enumerate(sorted(range(len(ids)), key=rank)):
+    for place, index in enumerate(sorted(range(len(ids)), key=order)):
         splits[index] = _DEAL[place % len(_DEAL)]
     return splits
+
+
+def subset(patients: Sequence[str], groups: Mapping[str, str], share: float, seed: int
+           ) -> list[str]:  # fmt: skip
+    """A share of the patients, drawn by the seed, the groups taken in turn.
+
+    Smaller shares of one seed are parts of larger ones.
+    """
+    queues: dict[str, list[str]] = {}
+    for patient in sorted(patients, key=lambda p: rank(p, seed)):
+        queues.setdefault(groups[patient], []).append(patient)
+    turn = sorted(queues, key=lambda group: rank(group, seed))
+    order = [
+        queues[group][place]
+        for place in range(len(patients))
+        for group in turn
+        if place < len(queues[group])
+    ]
+    return order[: max(round(share * len(patients)), 1)]
+
+
+def folds(
+    patients: Sequence[str], groups: Mapping[str, str], seed: int, count: int
+) -> dict[str, int]:
+    """The fold of each patient, 0 to count - 1; each group is spread evenly."""
+    # One group after another, so that neither a group nor the whole is uneven.
+    order = sorted(patients, key=lambda p: (groups[p], rank(p, seed)))
+    return {patient: place % count for place, patient in enumerate(order)}
+
+
+def rank(name: str, seed: int) -> str:
+    """A permutation that no library version changes."""
+    return hashlib.sha256(f"{seed}/{name}".encode()).hexdigest()

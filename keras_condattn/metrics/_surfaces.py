@@ -7,6 +7,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from keras_condattn._optional import ndimage
+
 Mask: TypeAlias = NDArray[np.bool_]
 Steps: TypeAlias = NDArray[np.float64]
 # From truth to prediction and back; or the number that stands for them.
@@ -117,20 +119,9 @@ def _box(mask: Mask) -> tuple[slice, ...]:
 
 
 def _surface(mask: Mask) -> Mask:
-    return np.asarray(mask & ~_ndimage().binary_erosion(mask))
+    return np.asarray(mask & ~ndimage().binary_erosion(mask))
 
 
 def _to(here: Mask, there: Mask, steps: Steps) -> NDArray[np.float64]:
-    distance = _ndimage().distance_transform_edt(~there, sampling=steps)
+    distance = ndimage().distance_transform_edt(~there, sampling=steps)
     return np.asarray(distance[here])
-
-
-def _ndimage() -> Any:
-    try:
-        from scipy import ndimage
-    except ImportError as error:
-        raise ImportError(
-            "distances between surfaces need scipy: pip install "
-            "'keras-condattn[medical]'"
-        ) from error
-    return ndimage

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from keras_condattn._export import export
+from keras_condattn._optional import ndimage
 from keras_condattn.metrics._marks import checked_boxes, checked_marks, checked_size
 
 
@@ -136,25 +137,19 @@ def _checked_map(class_map: ArrayLike) -> NDArray[np.float64]:
 
 def _peaks(heat: NDArray[np.float64]) -> tuple[NDArray[Any], ...]:
     """Row, column and value of each peak; row and column are means of its pixels."""
-    try:
-        from scipy import ndimage
-    except ImportError as error:
-        raise ImportError(
-            "finding the peaks of class maps needs scipy: pip install "
-            "'keras-condattn[medical]'"
-        ) from error
+    scipy = ndimage()
     around = np.ones((3, 3), bool)
     # -inf at the border, not its mirror image, which a peak there would tie with.
-    highest = ndimage.maximum_filter(heat, size=3, mode="constant", cval=-np.inf)
-    regions, count = ndimage.label(heat == highest, structure=around)
+    highest = scipy.maximum_filter(heat, size=3, mode="constant", cval=-np.inf)
+    regions, count = scipy.label(heat == highest, structure=around)
     rows, columns, values = [], [], []
-    for number, box in enumerate(ndimage.find_objects(regions, count), start=1):
+    for number, box in enumerate(scipy.find_objects(regions, count), start=1):
         wide = tuple(slice(max(s.start - 1, 0), s.stop + 1) for s in box)
         of_region = regions[wide] == number
         value = heat[wide][of_region][0]
         # The inside of a plateau equals its neighbours even where its rim meets
         # something higher; then part of the plateau is no candidate.
-        rim = ndimage.binary_dilation(of_region, around) & ~of_region
+        rim = scipy.binary_dilation(of_region, around) & ~of_region
         if (heat[wide][rim] < value).all():
             found = np.nonzero(of_region)
             rows.append(found[0].mean() + wide[0].start)

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_condattn._export import export
-from keras_condattn._frame import Pair, Pose, ndimage
+from keras_condattn._frame import Pair, Pose
+from keras_condattn._optional import ndimage
 from keras_condattn.models._slices import SliceModel
 from keras_condattn.models._steps import Steps, steps_of
 

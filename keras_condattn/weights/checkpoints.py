@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from keras_condattn._optional import optional
 from keras_condattn.weights.torch_archive import read_torch
 
 WRAPPERS = ("state_dict", "model_state_dict", "model")
@@ -74,16 +75,11 @@ def _read_npz(path: Path) -> dict[str, np.ndarray]:
 
 
 def _read_safetensors(path: Path) -> dict[str, np.ndarray]:
-    try:
-        from safetensors.numpy import load_file
-    except ImportError as error:
-        raise ImportError(
-            "reading .safetensors files needs `pip install keras-condattn[safetensors]`"
-        ) from error
+    numpy = optional("safetensors.numpy", "safetensors", "reading .safetensors files")
     # NumPy has no bfloat16 of its own: what it cannot call a number is one.
     return {
         name: array.astype("float32") if array.dtype.kind == "V" else array
-        for name, array in load_file(path).items()
+        for name, array in numpy.load_file(path).items()
     }
 
 

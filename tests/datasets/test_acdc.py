@@ -185,7 +185,7 @@ def test_a_source_can_be_pickled_and_batched(root):
     assert not np.array_equal(batches[0][0]["image"], before)
     first = Batches(source, 3, data_format="channels_first")[0][0]["image"]
     assert first.shape == (3, 1, 8, 8)
-    with pytest.raises(ValueError, match="epoch must be at least 0, got -1"):
+    with pytest.raises(ValueError, match="epoch must be 0 or more, got -1"):
         source.set_epoch(-1)
 
 

@@ -10,7 +10,8 @@ pytest.importorskip("scipy", reason="scipy, the extra 'medical', is not installe
 from acdc_layout import GROUPS, both, heart, write_many, write_packed, write_patient
 
 from keras_condattn.datasets import acdc
-from keras_condattn.datasets.acdc._split import SPLITS, deal, subset
+from keras_condattn.datasets._split import SPLITS, subset
+from keras_condattn.datasets.acdc._split import deal
 
 pytestmark = pytest.mark.pure
 NAMES = [f"patient{number:03d}" for number in range(1, 101)]

@@ -253,7 +253,7 @@ def test_a_source_can_be_pickled_iterated_and_put_in_batches(root):
     batches = Batches(source, 4, inputs="image", data_format="channels_last")
     images, labels = batches[0]
     assert images.shape == (4, 32, 32, 1) and labels.shape == (4, 1)
-    with pytest.raises(ValueError, match="epoch must be at least 0"):
+    with pytest.raises(ValueError, match="epoch must be 0 or more"):
         source.set_epoch(-1)
 
 

@@ -9,11 +9,12 @@ from typing import Any
 
 from keras_condattn._frame import NORMALISATIONS, Frame
 from keras_condattn.datasets._augment import Augmentation
+from keras_condattn.datasets._split import subset
 from keras_condattn.datasets.acdc._conditioning import FACTS, check_known
 from keras_condattn.datasets.acdc._files import PHASES, Scan, find_patients, scans_of
 from keras_condattn.datasets.acdc._read import Seen, look
 from keras_condattn.datasets.acdc._source import Hearts
-from keras_condattn.datasets.acdc._split import FOLDS, PROTOCOLS, SPLITS, deal, subset
+from keras_condattn.datasets.acdc._split import FOLDS, PROTOCOLS, SPLITS, deal
 
 Found = dict[str, list[tuple[Scan, Seen]]]
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from keras_condattn._frame import Frame, Pose
 from keras_condattn.datasets._augment import Augmentation
+from keras_condattn.datasets._epochs import Epochs
 from keras_condattn.datasets.acdc._conditioning import conditioning, entries
 from keras_condattn.datasets.acdc._files import Scan
 from keras_condattn.datasets.acdc._read import UNLABELLED, Seen, read
@@ -20,7 +21,7 @@ Arrays = dict[str, NDArray[Any]]
 RECENT = 2
 
 
-class Hearts:
+class Hearts(Epochs):
     """Cardiac volumes or their slices, at random access.
 
     `len(source)` items; `source[i]` is a dict. Of a volume at native resolution
@@ -85,7 +86,6 @@ class Hearts:
         self.facts, self.kinds, self.volumes = tuple(facts), tuple(kinds), volumes
         self.augment, self.cache, self.seed = augment, cache, seed
         self.skipped, self.conditions = dict(skipped), entries(facts)
-        self.epoch = 0
         self._kept: dict[int, Arrays] = {}
         self._items = [
             (number, z)
@@ -122,19 +122,6 @@ class Hearts:
     def groups(self) -> dict[str, str]:
         """The group of each patient."""
         return {scan.patient: scan.group for scan in self.scans}
-
-    def set_epoch(self, epoch: int) -> None:
-        """Says which epoch `augment` draws for, from 0; `Batches` calls it.
-
-        Args:
-            epoch: its number. The same number gives the same draws.
-
-        Raises:
-            ValueError: below 0.
-        """
-        if epoch < 0:
-            raise ValueError(f"epoch must be at least 0, got {epoch}")
-        self.epoch = operator.index(epoch)
 
     def _spacing(self, look: Seen) -> NDArray[np.float32]:
         inplane = self.frame.spacing or look.spacing[1:]

@@ -1,9 +1,10 @@
 """Which patients train, which validate and which test."""
 
-import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
-SPLITS = ("train", "validation", "test")
+from keras_condattn.datasets._split import SPLITS as SPLITS
+from keras_condattn.datasets._split import folds as folds_of
+
 PROTOCOLS = ("stratified", "blocks", "official")
 FOLDS = 5
 BLOCK = 20
@@ -43,48 +44,16 @@ def deal(
         split = {p: ("train", "test")[_block(p) == fold] for p in leaders}
     elif protocol == "official":
         train = [p for p in leaders if parts[p] == "training"]
-        folds = _folds(train, groups, seed, FOLDS)
+        folds = folds_of(train, groups, seed, FOLDS)
         split = {p: ("train", "validation")[folds[p] == fold] for p in train}
         split |= {p: "test" for p in leaders if parts[p] == "testing"}
     else:
-        folds = _folds(leaders, groups, seed, FOLDS)
+        folds = folds_of(leaders, groups, seed, FOLDS)
         rest = [p for p in leaders if folds[p] != fold]
-        inner = _folds(rest, groups, seed, VALIDATION)
+        inner = folds_of(rest, groups, seed, VALIDATION)
         split = {p: "test" for p in leaders}
         split |= {p: ("train", "validation")[inner[p] == 0] for p in rest}
     return split | {twin: split[leader] for twin, leader in twins.items()}
-
-
-def subset(patients: Sequence[str], groups: Mapping[str, str], share: float, seed: int
-           ) -> list[str]:  # fmt: skip
-    """A share of the patients, drawn by the seed, the groups taken in turn.
-
-    Smaller shares of one seed are parts of larger ones.
-    """
-    queues: dict[str, list[str]] = {}
-    for patient in sorted(patients, key=lambda p: _rank(p, seed)):
-        queues.setdefault(groups[patient], []).append(patient)
-    turn = sorted(queues, key=lambda group: _rank(group, seed))
-    order = [
-        queues[group][place]
-        for place in range(len(patients))
-        for group in turn
-        if place < len(queues[group])
-    ]
-    return order[: max(round(share * len(patients)), 1)]
-
-
-def _folds(
-    patients: Sequence[str], groups: Mapping[str, str], seed: int, folds: int
-) -> dict[str, int]:
-    # One group after another, so that neither a group nor the whole is uneven.
-    order = sorted(patients, key=lambda p: (groups[p], _rank(p, seed)))
-    return {patient: place % folds for place, patient in enumerate(order)}
-
-
-def _rank(name: str, seed: int) -> str:
-    """A permutation that no library version changes."""
-    return hashlib.sha256(f"{seed}/{name}".encode()).hexdigest()
 
 
 def _block(patient: str) -> int:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from keras_condattn.datasets._epochs import Epochs
 from keras_condattn.datasets.chest_xray14._files import read
 from keras_condattn.datasets.chest_xray14._findings import FINDINGS
 from keras_condattn.datasets.chest_xray14._table import Boxes, Entry
@@ -26,7 +27,7 @@ Image = NDArray[np.float32]
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
-class Radiographs:
+class Radiographs(Epochs):
     """Radiographs at random access.
 
     `len(source)` items; `source[i]` is a dict:
@@ -92,7 +93,6 @@ class Radiographs:
         self.normalise, self.nodules, self.augment = normalise, nodules, augment
         self.cache, self.seed, self.skipped = cache, seed, dict(skipped)
         self.classes = FINDINGS if nodules is None else ("Nodule",)
-        self.epoch = 0
         self._kept: dict[int, NDArray[Any]] = {}
 
     def __len__(self) -> int:
@@ -126,19 +126,6 @@ class Radiographs:
     def patients(self) -> list[str]:
         """The patients, each once."""
         return sorted({entry.patient for entry in self.entries})
-
-    def set_epoch(self, epoch: int) -> None:
-        """Says which epoch `augment` and fresh nodules draw for; `Batches` calls it.
-
-        Args:
-            epoch: its number, from 0. The same number gives the same draws.
-
-        Raises:
-            ValueError: below 0.
-        """
-        if epoch < 0:
-            raise ValueError(f"epoch must be at least 0, got {epoch}")
-        self.epoch = operator.index(epoch)
 
     def _rng(self, number: int, purpose: int, epoch: int) -> np.random.Generator:
         # By name, not by place: the draw of an image is the same in any subset.

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from keras_condattn.datasets._pictures import pillow
 from keras_condattn.datasets.clevr_seg._index import Record
 from keras_condattn.datasets.clevr_seg._vocabulary import (
     BACKGROUND,
@@ -39,7 +40,7 @@ def read_scene(
         k = _condition_of(thing, condition, (height, width))
         plane |= (np.asarray(mask) == OBJECT).astype(np.uint8) << np.uint8(k)
     if size is not None:
-        image = image.resize((width_out, height_out), _pillow().BILINEAR)
+        image = image.resize((width_out, height_out), pillow().BILINEAR)
     return np.array(image), plane
 
 
@@ -75,22 +76,12 @@ def _mask(path: pathlib.Path, size: Size) -> Any:
 
 def _open(path: pathlib.Path) -> Any:
     """A decoded picture of eight bits."""
-    pillow = _pillow()
+    image = pillow()
     try:
-        with pillow.open(path, formats=["PNG"]) as picture:
+        with image.open(path, formats=["PNG"]) as picture:
             picture.load()
-    except (OSError, SyntaxError, ValueError, pillow.DecompressionBombError) as error:
+    except (OSError, SyntaxError, ValueError, image.DecompressionBombError) as error:
         raise ValueError(f"{path}: not readable as PNG ({error})") from error
     if picture.mode not in MODES:
         raise ValueError(f"{path}: expected 8 bits a channel, got mode {picture.mode}")
     return picture
-
-
-def _pillow() -> Any:
-    try:
-        from PIL import Image
-    except ImportError as error:
-        raise ImportError(
-            "Reading CLEVR-Seg needs Pillow: pip install 'keras-condattn[images]'"
-        ) from error
-    return Image

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from keras_condattn.datasets._epochs import Epochs
 from keras_condattn.datasets.clevr_seg._index import Record, raise_all
 from keras_condattn.datasets.clevr_seg._pairs import (
     fixed_condition,
@@ -19,7 +20,7 @@ from keras_condattn.datasets.clevr_seg._vocabulary import CONDITIONS
 Item = dict[str, Any]
 
 
-class ClevrSeg:
+class ClevrSeg(Epochs):
     """CLEVR-Seg as `len(source)` and `source[i]`; `load` makes it.
 
     An item is a dict: `"image"` (H, W, 3) float32 in [0, 1]; `"label"` (H, W, 1)
@@ -62,7 +63,6 @@ class ClevrSeg:
     ) -> None:
         self.condition, self.conditions = condition, CONDITIONS[condition]
         self.ids = [record.id for record in records]
-        self.epoch = 0
         self._records, self._pairs, self._seed = list(records), pairs, seed
         self._size, self._cache = size, cache
         self._kept: dict[int, tuple[Bytes, Bytes]] = {}
@@ -101,20 +101,6 @@ class ClevrSeg:
         return [
             self._item(image, pixels, plane, k) for k in range(len(self.conditions))
         ]
-
-    def set_epoch(self, epoch: int) -> None:
-        """With `pairs="fresh"`, goes on to the draws of this epoch.
-
-        Args:
-            epoch: 0 or more. A source starts at 0.
-
-        Raises:
-            ValueError: for a negative number.
-        """
-        epoch = operator.index(epoch)
-        if epoch < 0:
-            raise ValueError(f"epoch must be 0 or more, got {epoch}")
-        self.epoch = epoch
 
     def _number(self, index: int) -> int:
         number = operator.index(index)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from keras_condattn.datasets._epochs import Epochs
 from keras_condattn.datasets.dsb2018._files import Record
 from keras_condattn.datasets.dsb2018._frame import Framing, Image, Instances
 from keras_condattn.datasets.dsb2018._quadrants import (
@@ -19,7 +20,7 @@ PAIRS = ("fixed", "fresh", "all")
 Shape = tuple[int, int]
 
 
-class Nuclei:
+class Nuclei(Epochs):
     """Micrographs and the nuclei of the quadrant asked for, at random access.
 
     `len(source)` items; `source[i]` is a dict of NumPy arrays:
@@ -82,7 +83,6 @@ class Nuclei:
         self.condition, self.pairs, self.seed = condition, pairs, seed
         self.instances, self.augment, self.cache = instances, augment, cache
         self.conditions = () if condition is None else QUADRANTS
-        self.epoch = 0
         self._kept: dict[int, tuple[Image, Instances]] = {}
         self._items = self._index()
 
@@ -116,19 +116,6 @@ class Nuclei:
             self._item(number, image.copy(), instances.copy(), quadrant)
             for quadrant in range(len(QUADRANTS))
         ]
-
-    def set_epoch(self, epoch: int) -> None:
-        """Says which epoch `pairs="fresh"` and `augment` draw for, from 0.
-
-        Args:
-            epoch: its number. The same number gives the same draws.
-
-        Raises:
-            ValueError: below 0.
-        """
-        if epoch < 0:
-            raise ValueError(f"epoch must be at least 0, got {epoch}")
-        self.epoch = operator.index(epoch)
 
     @property
     def ids(self) -> list[str]:

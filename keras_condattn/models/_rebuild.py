@@ -16,6 +16,8 @@ class Rebuild:
         model: the outermost model.
         matched: paths of the layers that get a new layer after them.
         make_layer: (name, channels) -> the new layer.
+        names: of the outermost model's inputs, for new layers that are called with
+            the last of them, too; None where there is nothing to call them with.
     """
 
     def __init__(
@@ -23,8 +25,10 @@ class Rebuild:
         model: Any,
         matched: set[str],
         make_layer: Callable[[str, int], keras.layers.Layer],
+        names: list[str] | None = None,
     ) -> None:
         self.matched, self.make_layer = matched, make_layer
+        self.names, self.extra = names, list[Tensor]()
         self.first = _is_channels_first(model)
         # All by id of the original: a layer in two places is one layer in the copy.
         self.originals: dict[int, Any] = {}
@@ -49,9 +53,16 @@ class Rebuild:
                 return output
             return self._followed(layer, output, taken)
 
+        inputs = keras.tree.map_structure(_input_like(model), model.input)
+        if self.names and not prefix:
+            inputs = [
+                keras.Input(batch_shape=x.shape, dtype=x.dtype, name=name)
+                for name, x in zip(self.names, model.inputs, strict=True)
+            ]
+            self.extra = inputs[-1:]
         return keras.models.clone_model(
             model,
-            input_tensors=keras.tree.map_structure(_input_like(model), model.input),
+            input_tensors=inputs,
             clone_function=copied,
             call_function=called,
         )
@@ -87,7 +98,7 @@ class Rebuild:
         if id(layer) not in self.inserted:
             self.inserted[id(layer)] = self._made(layer, output, taken)
         new = self.inserted[id(layer)]
-        followed = new(output)
+        followed = new(output, *self.extra)
         if getattr(followed, "shape", None) != output.shape:
             got = getattr(followed, "shape", type(followed).__name__)
             raise ValueError(

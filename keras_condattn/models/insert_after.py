@@ -9,6 +9,7 @@ import keras
 
 from keras_condattn._export import export
 from keras_condattn.models._rebuild import Rebuild
+from keras_condattn.models.conditioned_model import ConditionedModel
 
 MakeLayer: TypeAlias = Callable[[str, int], keras.layers.Layer]
 Named: TypeAlias = list[tuple[str, str]]
@@ -16,7 +17,11 @@ Named: TypeAlias = list[tuple[str, str]]
 
 @export
 def insert_after(
-    model: keras.Model, pattern: str | re.Pattern[str], make_layer: MakeLayer
+    model: keras.Model,
+    pattern: str | re.Pattern[str],
+    make_layer: MakeLayer,
+    *,
+    conditioning: keras.KerasTensor | None = None,
 ) -> keras.Model:
     """A copy of a functional model with a layer after every layer that matches.
 
@@ -40,6 +45,12 @@ def insert_after(
             Give it a name made of `name`, so that names do not depend on what
             else was built in the session; where data formats are mixed, give it a
             `data_format` too. It must put out one tensor of the shape it gets.
+        conditioning: a `keras.Input` for layers that are steered (`FiLM`,
+            `GuidingBlock`, `INSIDE`): each is called `layer(features, conditioning)`,
+            and the new model is a `ConditionedModel` that takes `{"image": ...,
+            "conditioning": ...}`, or the dict that the original took and
+            "conditioning". Then layers of models within the model cannot be chosen.
+            None for layers of the features alone. Defaults to None.
 
     Returns:
         The new model: of the class of `model` where that is made from inputs and
@@ -50,8 +61,9 @@ def insert_after(
         TypeError: for a subclassed model, which has no graph of layers (the error
             says what to do), or a `make_layer` that returns no layer.
         ValueError: for a pattern that is no regular expression or matches nothing
-            (with names that come close), a layer with several outputs, or a new
-            layer that changes the shape or takes a name there is.
+            (with names that come close), a layer with several outputs, a new
+            layer that changes the shape or takes a name there is, or a
+            conditioning that the model cannot be given.
 
     Example:
 
@@ -66,16 +78,63 @@ def insert_after(
     """
     expression = _compiled(pattern)
     _check_graph(model)
+    original, names = model, None
+    if conditioning is not None:
+        names = [*_input_names(model), "conditioning"]
+        model = _with_input(model, conditioning)
     named = names_in(model)
     matched = {path for path, name in named if _fits(expression, path, name)}
     if not matched:
         raise ValueError(_nothing(expression.pattern, named, model))
-    rebuild = Rebuild(model, matched, make_layer)
+    within = sorted(path for path in matched if "/" in path)
+    if within and conditioning is not None:
+        raise ValueError(
+            f"conditioning: {within[0]!r} lies in a model within the model, which the "
+            "new input does not reach; insert into that model before it is called"
+        )
+    rebuild = Rebuild(model, matched, make_layer, names)
     copy = rebuild.model(model, "")
     rebuild.copy_values()
-    if hasattr(model, "preprocessing"):  # registered weights bring it
-        copy.preprocessing = model.preprocessing
+    if names:
+        inputs = dict(zip(names, copy.inputs, strict=True))
+        copy = ConditionedModel(inputs, copy.output, name=original.name)
+    if original.compiled and not copy.compiled:
+        copy.compile_from_config(original.get_compile_config())
+    if hasattr(original, "preprocessing"):  # registered weights bring it
+        copy.preprocessing = original.preprocessing
     return copy
+
+
+def _with_input(model: Any, conditioning: Any) -> Any:
+    """The model with one input more, the last, which nothing uses yet."""
+    if not isinstance(conditioning, keras.KerasTensor):
+        raise ValueError(
+            "conditioning must be a keras.Input such as keras.Input((4,)), got "
+            f"{conditioning!r}"
+        )
+    sequential = isinstance(model, keras.Sequential)
+    outputs = model.outputs[0] if sequential else model.output
+    return keras.Model([*model.inputs, conditioning], outputs, name=model.name)
+
+
+def _input_names(model: Any) -> list[str]:
+    """The keys of a conditioned model's inputs, in the order of `model.inputs`."""
+    inputs = None if isinstance(model, keras.Sequential) else model.input
+    if not isinstance(inputs, dict):
+        if len(model.inputs) == 1:
+            return ["image"]
+        raise ValueError(
+            "conditioning: the model takes several inputs without names; make it one "
+            "of a dict of inputs"
+        )
+    keys = {id(tensor): key for key, tensor in inputs.items()}
+    names = [keys[id(tensor)] for tensor in model.inputs]
+    if "conditioning" in names:
+        raise ValueError(
+            "conditioning: the model has an input of that name; call the new layers "
+            "with it in the model's own code"
+        )
+    return names
 
 
 def names_in(model: Any, prefix: str = "") -> Named:

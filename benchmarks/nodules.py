@@ -1,0 +1,220 @@
+"""Attend and compare: who finds simulated nodules in real radiographs, and where?
+
+    python -m benchmarks.nodules                  # every run that has no result yet
+    python -m benchmarks.nodules --seeds 0 --only none acm
+    python -m benchmarks.nodules --table
+
+One ResNet, one recipe, one place for every module: attention after the last
+normalisation of each block of stages 2 to 4. A fixed number of steps, no choice of
+weights. Training images get nodules drawn anew each epoch; every test image is drawn
+into several times, the same way for all networks. A seed sets the weights, the order,
+the nodules of training and the augmentation. One JSON a run, under
+benchmarks/results/nodules.
+"""
+
+import argparse
+import dataclasses
+import os
+import pathlib
+import time
+
+import keras
+import numpy as np
+
+import keras_condattn
+from benchmarks import study
+from keras_condattn.datasets import Batches, chest_xray14
+from keras_condattn.datasets.nodules import Nodules
+from keras_condattn.metrics import jafroc_from_maps, mean_auc
+
+STUDY = "nodules"
+SIZE = 256
+FRAME = {"size": SIZE, "normalise": "imagenet"}
+NODULES = Nodules(share=0.5, most=3, diameter=(0.04, 0.09), contrast=(0.2, 0.6))
+RECIPE = {"steps": 1800, "batch_size": 16, "learning_rate": 1e-3,
+          "schedule": "cosine to 0", "loss": "binary cross-entropy"}  # fmt: skip
+NETWORK = {"blocks": (2, 2, 2, 2), "width": 0.25,
+           "attention_at": ("layer2", "layer3", "layer4")}  # fmt: skip
+# Of 32 groups, a quarter: as many channels a group as in the paper's network.
+ACM = {"groups": 8}
+# Each image that measures is drawn into so often.
+DRAWINGS = {"validation": 6, "test": 6}
+
+# Attention and its options; the first eight with every seed.
+VARIANTS = {
+    "none": (None, None),
+    "se": ("se", None),
+    "nl": ("nl", None),
+    "cc": ("cc", None),
+    "acm": ("acm", ACM),
+    "X+(K-Q)": ("acm", ACM | {"formula": "X+(K-Q)"}),
+    "PX": ("acm", ACM | {"formula": "PX"}),
+    "P(X+K)": ("acm", ACM | {"formula": "P(X+K)"}),
+    "1 group": ("acm", {"groups": 1}),
+    "4 groups": ("acm", {"groups": 4}),
+    "32 groups": ("acm", {"groups": 32}),
+    "lambda 0": ("acm", ACM | {"orthogonality_weight": 0.0}),
+    "lambda 0.01": ("acm", ACM | {"orthogonality_weight": 0.01}),
+    "lambda 1": ("acm", ACM | {"orthogonality_weight": 1.0}),
+    "sum over modules": ("acm", ACM | {"orthogonality": "output"}),
+}
+EVERY_SEED = tuple(VARIANTS)[:8]
+
+
+class Drawn:
+    """A source in which every image is drawn into several times."""
+
+    def __init__(self, source, times):
+        self.source, self.times = source, times
+        source.nodules = dataclasses.replace(source.nodules, fresh=True)
+
+    def __len__(self):
+        return self.times * len(self.source)
+
+    def __getitem__(self, index):
+        drawing, number = divmod(index, len(self.source))
+        self.source.set_epoch(drawing)
+        return self.source[number]
+
+
+def load(root, split, seed=0):
+    """The source of a split; the division of the patients is the same for all seeds."""
+    if split == "train":
+        source = chest_xray14.load(
+            root, split, **FRAME, augment=True, cache=True,
+            nodules=dataclasses.replace(NODULES, fresh=True),
+        )  # fmt: skip
+        source.seed = seed
+        return source
+    source = chest_xray14.load(root, split, **FRAME, nodules=NODULES, cache=True)
+    return Drawn(source, DRAWINGS[split])
+
+
+def build(variant, maps=False, classes=1):
+    attention, options = VARIANTS[variant]
+    shape = (SIZE, SIZE, 1)
+    if keras.config.image_data_format() == "channels_first":
+        shape = (1, SIZE, SIZE)
+    return keras_condattn.models.attention_resnet(
+        shape, classes, attention=attention, attention_options=options,
+        return_class_maps=maps, **NETWORK,
+    )  # fmt: skip
+
+
+def fit(model, source, seed, recipe):
+    """Trains for the recipe's number of steps; the last iterate counts."""
+    batches = Batches(source, recipe["batch_size"], "image", shuffle=True, seed=seed)
+    epochs = max(round(recipe["steps"] / len(batches)), 1)
+    rate = keras.optimizers.schedules.CosineDecay(
+        recipe["learning_rate"], epochs * len(batches)
+    )
+    loss = keras.losses.BinaryCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.Adam(rate), loss)
+    begin = time.time()
+    history = model.fit(batches, epochs=epochs, verbose=0).history["loss"]
+    return {
+        "recipe": recipe,
+        "parameters": model.count_params(),
+        "images": len(source),
+        "epochs": epochs,
+        "steps": epochs * len(batches),
+        "seconds_fit": time.time() - begin,
+        "loss": history,
+    }
+
+
+def measure(model, source):
+    """AUC of the scores, JAFROC of the class maps."""
+    # The source draws by its state, so one image after the other.
+    items = [source[i] for i in range(len(source))]
+    found = model.predict(stacked(items), batch_size=32, verbose=0)
+    labels = np.stack([item["label"] for item in items])
+    boxes = [item["boxes"] for item in items]
+    return {
+        "auc": float(mean_auc(labels, found["logits"])),
+        "jafroc": float(jafroc_from_maps(found["class_activation_map"], boxes, SIZE)),
+        "images": len(items),
+        "with_nodules": int(labels.sum()),
+        "nodules": sum(map(len, boxes)),
+    }
+
+
+def stacked(items):
+    """The images of some items as a network of this data format takes them."""
+    images = np.stack([item["image"] for item in items])
+    first = keras.config.image_data_format() == "channels_first"
+    return np.moveaxis(images, -1, 1) if first else images
+
+
+def train(variant, seed, options):
+    """One run, and its weights under outputs/."""
+    keras.utils.set_random_seed(seed)
+    model = build(variant)
+    recipe = RECIPE | ({"steps": options.steps} if options.steps else {})
+    result = fit(model, load(options.data, "train", seed), seed, recipe)
+    weights_file(variant, seed).parent.mkdir(parents=True, exist_ok=True)
+    model.save_weights(weights_file(variant, seed))
+    localiser = build(variant, maps=True)
+    localiser.set_weights(model.get_weights())
+    for split in DRAWINGS:
+        result[split] = measure(localiser, load(options.data, split))
+    return {"variant": variant, "seed": seed, **result}
+
+
+def key(variant, seed):
+    plain = "".join(c if c.isalnum() else "_" for c in variant)
+    return f"{plain}_seed{seed}"
+
+
+def weights_file(variant, seed):
+    return study.OUTPUTS / STUDY / f"{key(variant, seed)}.weights.h5"
+
+
+def table():
+    """Markdown: AUC and JAFROC of each variant."""
+    runs = study.results(STUDY).values()
+    rows = []
+    for variant in VARIANTS:
+        of = [r for r in runs if r["variant"] == variant]
+        if of:
+            rows.append([
+                variant,
+                *(study.mean_sd([r["test"][kind] for r in of])
+                  for kind in ("auc", "jafroc")),
+                len(of),
+                f"{of[0]['parameters']:,}",
+            ])  # fmt: skip
+    header = ["attention", "AUC", "JAFROC", "seeds", "parameters"]
+    return study.markdown(header, rows)
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    default = os.environ.get("KERAS_CONDATTN_DATA") or "../shared/data"
+    parser.add_argument("--data", type=pathlib.Path,
+                        default=pathlib.Path(default) / "chest_xray14")  # fmt: skip
+    return parser
+
+
+def main():
+    parser = arguments()
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--only", nargs="+", choices=list(VARIANTS),
+                        default=list(VARIANTS))  # fmt: skip
+    parser.add_argument("--steps", type=int, help="fewer, to try that it runs")
+    parser.add_argument("--table", action="store_true")
+    options = parser.parse_args()
+    if options.steps:
+        study.RESULTS = study.OUTPUTS / "tried"
+    for seed in () if options.table else options.seeds:
+        for variant in options.only:
+            if seed == 0 or variant in EVERY_SEED:
+                study.run_once(
+                    STUDY, key(variant, seed),
+                    lambda v=variant, s=seed: train(v, s, options),
+                )  # fmt: skip
+    print(table())
+
+
+if __name__ == "__main__":
+    main()

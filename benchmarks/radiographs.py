@@ -1,0 +1,86 @@
+"""Fourteen findings on the radiographs themselves, with ACM and without.
+
+    python -m benchmarks.radiographs
+    python -m benchmarks.radiographs --table
+
+The network and the recipe of benchmarks.nodules, without nodules, on the few hundred
+radiographs that there are: a check that everything runs from table to AUC, and no
+comparison with what is trained on a hundred thousand. Findings that too few test images
+have are left out of the mean. One JSON a run, under benchmarks/results/radiographs.
+"""
+
+import keras
+import numpy as np
+
+from benchmarks import nodules, study
+from keras_condattn.datasets import chest_xray14
+from keras_condattn.metrics import mean_auc
+
+STUDY = "radiographs"
+VARIANTS = ("none", "acm")
+SEEDS = (0, 1, 2)
+RECIPE = nodules.RECIPE | {"steps": 800}
+# Below, one image more or less moves an AUC by several hundredths.
+LEAST = 5
+
+
+def train(variant, seed, options):
+    keras.utils.set_random_seed(seed)
+    source = chest_xray14.load(
+        options.data, "train", **nodules.FRAME, augment=True, cache=True
+    )
+    source.seed = seed
+    model = nodules.build(variant, classes=len(source.classes))
+    recipe = RECIPE | ({"steps": options.steps} if options.steps else {})
+    result = nodules.fit(model, source, seed, recipe)
+    test = chest_xray14.load(options.data, "test", **nodules.FRAME)
+    items = [test[i] for i in range(len(test))]
+    labels = np.stack([item["label"] for item in items])
+    scores = model.predict(nodules.stacked(items), batch_size=32, verbose=0)
+    counts = labels.sum(0).astype(int)
+    each = mean_auc(labels, scores, per_class=True)
+    findings = {
+        name: {"auc": float(auc), "positive": int(count)}
+        for name, auc, count in zip(test.classes, each, counts, strict=True)
+        if count >= LEAST
+    }
+    mean = float(np.mean([f["auc"] for f in findings.values()]))
+    return {
+        "variant": variant, "seed": seed, **result,
+        "test": {"images": len(items), "findings": findings, "mean_auc": mean},
+    }  # fmt: skip
+
+
+def table():
+    """Markdown: the mean AUC and that of each finding."""
+    runs = study.results(STUDY).values()
+    rows, names = [], ()
+    for variant in VARIANTS:
+        of = [r["test"] for r in runs if r["variant"] == variant]
+        if of:
+            names = tuple(of[0]["findings"])
+            means = [[r["mean_auc"] for r in of]]
+            each = [[r["findings"][n]["auc"] for r in of] for n in names]
+            cells = [study.mean_sd(v, 2) for v in (*means, *each)]
+            rows.append([variant, len(of), *cells])
+    return study.markdown(["attention", "seeds", "mean AUC", *names], rows)
+
+
+def main():
+    parser = nodules.arguments()
+    parser.add_argument("--steps", type=int, help="fewer, to try that it runs")
+    parser.add_argument("--table", action="store_true")
+    options = parser.parse_args()
+    if options.steps:
+        study.RESULTS = study.OUTPUTS / "tried"
+    for seed in () if options.table else SEEDS:
+        for variant in VARIANTS:
+            study.run_once(
+                STUDY, f"{variant}_seed{seed}",
+                lambda v=variant, s=seed: train(v, s, options),
+            )  # fmt: skip
+    print(table())
+
+
+if __name__ == "__main__":
+    main()

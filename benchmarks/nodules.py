@@ -37,6 +37,8 @@ NETWORK = {"blocks": (2, 2, 2, 2), "width": 0.25,
            "attention_at": ("layer2", "layer3", "layer4")}  # fmt: skip
 # Of 32 groups, a quarter: as many channels a group as in the paper's network.
 ACM = {"groups": 8}
+# Where the first pixel of a class map looks: the padding is symmetric.
+ORIGIN = 0.5
 # Each image that measures is drawn into so often.
 DRAWINGS = {"validation": 6, "test": 6}
 
@@ -132,7 +134,9 @@ def measure(model, source):
     boxes = [item["boxes"] for item in items]
     return {
         "auc": float(mean_auc(labels, found["logits"])),
-        "jafroc": float(jafroc_from_maps(found["class_activation_map"], boxes, SIZE)),
+        "jafroc": float(
+            jafroc_from_maps(found["class_activation_map"], boxes, SIZE, origin=ORIGIN)
+        ),
         "images": len(items),
         "with_nodules": int(labels.sum()),
         "nodules": sum(map(len, boxes)),

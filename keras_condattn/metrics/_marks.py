@@ -65,3 +65,12 @@ def checked_marks(marks: ArrayLike) -> NDArray[np.float64]:
             f"marks must have shape (n, 3): x, y, rating; got shape {array.shape}"
         )
     return array
+
+
+def checked_origin(origin: Any) -> float:
+    """A finite number of pixels."""
+    if isinstance(origin, bool) or not isinstance(origin, int | float | np.number):
+        raise ValueError(f"origin must be a number of pixels or None, got {origin!r}")
+    if not np.isfinite(origin):
+        raise ValueError(f"origin must be finite, got {origin!r}")
+    return float(origin)

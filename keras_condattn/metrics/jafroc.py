@@ -69,12 +69,13 @@ def jafroc_from_maps(
     distance: float = 0.0,
     max_marks: int | None = None,
     min_size: float | None = None,
+    origin: float | None = None,
     data_format: DataFormat | None = None,
 ) -> float:
     """JAFROC of the class maps of a set of images.
 
     ```
-    marks   = map_marks(map of the class, image_size, distance, max_marks)
+    marks   = map_marks(map of the class, image_size, distance, max_marks, origin)
     hit     = mark_hits(marks, boxes of the class, min_size)
     f_i     = max rating over the marks of image i, for images without a box
     z_j     = max rating over the marks that hit box j, else -inf
@@ -100,6 +101,8 @@ def jafroc_from_maps(
         min_size: of `mark_hits`, in image pixels. None means the spacing of the map's
             pixels, max(H / h, W / w): the peak of the map pixel in which a lesion has
             its centre then always hits it. Defaults to None.
+        origin: of `map_marks`, in image pixels: 0.5 for maps of the ResNets of this
+            library, 14.5 for those of its DenseNets. Defaults to None.
         data_format: `"channels_last"` or `"channels_first"`. None means
             `keras.config.image_data_format()`. Defaults to None.
 
@@ -134,7 +137,9 @@ def jafroc_from_maps(
     lesions: list[float] = []
     for number, (class_map, found) in enumerate(zip(maps, boxes, strict=True)):
         wanted = checked_boxes(f"boxes[{number}]", found, of_class)
-        marks = map_marks(class_map, size, distance=distance, max_marks=max_marks)
+        marks = map_marks(
+            class_map, size, distance=distance, max_marks=max_marks, origin=origin
+        )
         if len(wanted) == 0:
             false_positives.append(_highest(marks[:, 2]))
             continue

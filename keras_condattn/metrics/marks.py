@@ -7,7 +7,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from keras_condattn._export import export
 from keras_condattn._optional import ndimage
-from keras_condattn.metrics._marks import checked_boxes, checked_marks, checked_size
+from keras_condattn.metrics._marks import (
+    checked_boxes,
+    checked_marks,
+    checked_origin,
+    checked_size,
+)
 
 
 @export
@@ -18,13 +23,14 @@ def map_marks(
     distance: float = 0.0,
     threshold: float | None = None,
     max_marks: int | None = None,
+    origin: float | None = None,
 ) -> NDArray[np.float64]:
     """The marks that a class map sets on its image: its local maxima.
 
     ```
     peak   = a region of equal values of which all 8-neighbours outside are lower
     rating = the value of the map there
-    (x, y) = ((column + 1/2) W / w, (row + 1/2) H / h)     # the region's middle
+    (x, y) = (o + column W / w, o + row H / h)             # the region's middle
     ```
 
     Peaks are taken from the highest down, and one that lies nearer than `distance` to
@@ -39,6 +45,12 @@ def map_marks(
         distance: least distance of two marks, in image pixels. Defaults to 0.0.
         threshold: only peaks above it become marks; None lets all. Defaults to None.
         max_marks: at most so many, the highest. Defaults to None.
+        origin: o, where the middle of the map's first pixel lies, in image pixels from
+            the left and upper edge. None means half a map pixel, as if each were the
+            mean of a cell of the image. Not so where strided layers pad on both
+            sides: in torchvision's ResNets, and `attention_resnet`, pixel i looks at
+            i times the stride, so take 0.5, or marks lie half a cell off; in its
+            DenseNets, and `attention_densenet`, 14.5. Defaults to None.
 
     Returns:
         (n, 3): x (to the right), y (down), rating; the highest rating first.
@@ -65,7 +77,8 @@ def map_marks(
     if max_marks is not None and max_marks < 1:
         raise ValueError(f"max_marks must be None or at least 1, got {max_marks!r}")
     rows, columns, values = _peaks(heat)
-    y, x = (rows + 0.5) * step[0], (columns + 0.5) * step[1]
+    first = step / 2 if origin is None else np.full(2, checked_origin(origin))
+    y, x = first[0] + rows * step[0], first[1] + columns * step[1]
     marks: list[tuple[float, float, float]] = []
     # Equal ratings in reading order, so that the result does not hang on the sort.
     for k in np.lexsort((x, y, -values)):

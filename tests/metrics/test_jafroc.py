@@ -127,6 +127,7 @@ def test_a_small_lesion_is_hit_by_the_peak_of_the_map_pixel_that_holds_it():
     maps[0, 1, 1] = 1.0
     assert jafroc_from_maps(maps, boxes, 64) == 1.0
     assert jafroc_from_maps(maps, boxes, 64, min_size=0.0) == 0.0
+    assert jafroc_from_maps(maps, boxes, 64, origin=40.0) == 0.0
 
 
 @pytest.mark.parametrize(

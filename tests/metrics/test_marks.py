@@ -35,6 +35,16 @@ def test_places_are_in_pixels_of_the_image_right_and_down():
     np.testing.assert_allclose(map_marks(heat, (64, 32)), [[26.0, 24.0, 2.0]])
 
 
+def test_origin_is_where_the_first_pixel_looks():
+    heat = np.zeros((4, 8))
+    heat[1, 6] = 2.0
+    marks = map_marks(heat, (64, 32), origin=0.5)
+    np.testing.assert_allclose(marks, [[24.5, 16.5, 2.0]])
+    for wrong in ("0", True, np.inf):
+        with pytest.raises(ValueError, match="origin must be"):
+            map_marks(heat, 8, origin=wrong)
+
+
 def test_a_plateau_is_one_mark_in_its_middle():
     np.testing.assert_allclose(map_marks(np.zeros((4, 6)), (4, 6)), [[3.0, 2.0, 0.0]])
     heat = np.zeros((7, 7))

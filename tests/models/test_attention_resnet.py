@@ -160,3 +160,25 @@ def test_a_densenet_needs_29_pixels():
     with pytest.raises(ValueError, match="at least 29.*28"):
         densenet(size=(28, 64))
     assert densenet(size=(29, 30), attention=None).output_shape == (None, 2)
+
+
+@pytest.mark.parametrize(("make", "first"), [(resnet, 0), (densenet, 14)])
+def test_where_the_first_pixel_of_the_map_looks(make, first):
+    """`metrics.map_marks(origin=first + 0.5)`: one dot, seen where it is."""
+    side = 288
+    model = make(size=(side, side), attention=None, return_class_maps=True)
+    rng = np.random.default_rng(0)
+    # Kernels that average: the map is then a smooth bump around the dot.
+    for weight in model.weights:
+        if weight.path.endswith("kernel"):
+            weight.assign(np.abs(rng.normal(size=weight.shape)).mean() + 0 * weight)
+    image = np.zeros((2, side, side, 1), "float32")
+    at = first + 4 * 32  # pixel 4 in the map of 9
+    image[1, at, at] = 1e3
+    maps = model.predict_on_batch(image)["class_activation_map"][..., 0]
+    bump = np.abs(maps[1] - maps[0])
+    assert bump.shape == (9, 9)
+    assert np.unravel_index(bump.argmax(), bump.shape) == (4, 4)
+    np.testing.assert_allclose(
+        bump, bump[::-1, ::-1], rtol=0.01, atol=0.01 * bump.max()
+    )

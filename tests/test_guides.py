@@ -75,6 +75,20 @@ def test_film_in_any_model(run, tmp_path):
     assert len(changes) == 2 and max(map(float, changes)) < 1e-5
 
 
+def test_attention_in_any_model(run, tmp_path):
+    pytest.importorskip("PIL")
+    guide, (out, _) = run("attention_in_any_model.py")
+    assert_pictures(tmp_path, ["compared.png"])
+    counts = [guide[n].count_params() for n in ("backbone", "with_se", "with_acm")]
+    assert counts == sorted(set(counts))
+    assert "names that come near" in out and "block_1_project_BN" in out
+    assert set(guide["steered"].input) == {"image", "conditioning"}
+    assert guide["places"] == [f"attention_layer{n}_0" for n in (2, 3, 4)]
+    assert set(guide["scores"]) == {"none", "acm"}
+    assert all(0 <= score["jafroc"] <= 1 for score in guide["scores"].values())
+    assert len(guide["boxes"][guide["which"]]) > 0
+
+
 def test_hearts_from_nifti(run, tmp_path):
     nibabel = pytest.importorskip("nibabel")
     pytest.importorskip("scipy")

@@ -10,8 +10,7 @@
 # The first half puts SE, ACM and INSIDE into a `keras.applications` network. The second
 # trains a small classifier to find nodules in drawn radiographs and shows what it
 # attends to. It needs the extra `keras-condattn[medical]` (with Pillow) and matplotlib,
-# no data, and about six minutes on two
-# cores.
+# no data, and about six minutes on two cores.
 
 # %%
 import os

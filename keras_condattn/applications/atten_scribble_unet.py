@@ -75,7 +75,9 @@ def AttenScribbleUNet(
         for a window's neighbours in place of all pairs of pixels, and its sigmoid
         starts at 1/2 in every run.
     """
-    rates = [dropout] * len(filters) if isinstance(dropout, int | float) else dropout
+    rates = dropout
+    if isinstance(dropout, int | float) and isinstance(filters, list | tuple):
+        rates = [dropout] * len(filters)
     return scribble_unet(
         input_shape,
         classes,

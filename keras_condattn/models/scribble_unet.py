@@ -93,6 +93,10 @@ def _block(blocks: Blocks, x: Tensor, width: int, rate: float, level: str) -> Te
 
 
 def _check(classes: Any, filters: Sequence[int], dropout: Sequence[float]) -> None:
+    if not isinstance(filters, list | tuple):
+        raise ValueError(
+            f"filters must list the channels of every level, got {filters!r}"
+        )
     for argument, values in (("classes", [classes]), ("filters", list(filters))):
         if not all(type(value) is int and value > 0 for value in values):
             raise ValueError(f"{argument} must be positive integers, got {values}")

@@ -67,6 +67,7 @@ def test_any_size_that_divides():
     ("arguments", "match"),
     [
         ({"size": (12, 8)}, r"multiple of 8.*to \(16, 8\)"),
+        ({"filters": 4}, "filters must list the channels of every level, got 4"),
         ({"filters": (4, 4)}, "filters must have at least 3 levels"),
         ({"filters": (4, 4, 0, 4)}, "filters must be positive integers"),
         ({"classes": 0}, "classes must be positive"),

@@ -16,16 +16,21 @@ from keras_condattn import _export
 DATASETS = [
     keras_condattn.datasets.Augmentation,
     keras_condattn.datasets.Batches,
+    keras_condattn.datasets.SimulatedScribbles,
     keras_condattn.datasets.acdc.load,
     keras_condattn.datasets.acdc.Hearts,
     keras_condattn.datasets.acdc.write_phantoms,
+    keras_condattn.datasets.chaos.load,
     keras_condattn.datasets.chest_xray14.load,
     keras_condattn.datasets.chest_xray14.CropAndJitter,
+    keras_condattn.datasets.chest_xray14.Radiographs,
+    keras_condattn.datasets.chest_xray14.write_phantoms,
     keras_condattn.datasets.clevr_seg.load,
     keras_condattn.datasets.clevr_seg.render,
     keras_condattn.datasets.dsb2018.load,
     keras_condattn.datasets.nodules.Nodules,
     keras_condattn.datasets.nodules.lung_field,
+    keras_condattn.datasets.simulate_scribble,
     keras_condattn.datasets.write_nifti,
 ]
 PUBLIC = [inspect.unwrap(target) for target in [*_export.PUBLIC, *DATASETS]]

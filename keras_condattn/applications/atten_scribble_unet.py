@@ -75,9 +75,9 @@ def AttenScribbleUNet(
         for a window's neighbours in place of all pairs of pixels, and its sigmoid
         starts at 1/2 in every run.
     """
-    rates = dropout
-    if isinstance(dropout, int | float) and isinstance(filters, list | tuple):
-        rates = [dropout] * len(filters)
+    # filters that are no list are for the network to name.
+    levels = len(filters) if isinstance(filters, list | tuple) else 1
+    rates = [dropout] * levels if isinstance(dropout, int | float) else dropout
     return scribble_unet(
         input_shape,
         classes,

@@ -16,7 +16,7 @@ from acdc_layout import (
     write_patient,
 )
 
-from keras_condattn.datasets import Batches, acdc
+from keras_condattn.datasets import Batches, SimulatedScribbles, acdc
 
 pytestmark = pytest.mark.pure
 
@@ -89,6 +89,22 @@ def test_slices_are_their_volume_s(root):
     np.testing.assert_array_equal(source[-1]["image"], source[7]["image"])
     with pytest.raises(IndexError):
         source[8]
+
+
+def test_a_pen_draws_other_scribbles_than_the_files_have(root):
+    pen = SimulatedScribbles(distance=2.0)
+    item, drawn, real = (
+        acdc.load(root, volumes=True, scribbles=s)[0] for s in (pen, pen, True)
+    )
+    np.testing.assert_array_equal(item["scribble"], drawn["scribble"])
+    assert (item["scribble"] != real["scribble"]).any()
+    marked = item["scribble"] < 4
+    np.testing.assert_array_equal(item["scribble"][marked], item["label"][marked])
+    for path in root.rglob("*_scribble.nii"):
+        path.unlink()
+    alone = acdc.load(root, scribbles=pen, labels=False)[1]
+    assert "label" not in alone and alone["scribble"].shape == SHAPE[1:]
+    np.testing.assert_array_equal(alone["scribble"], item["scribble"][1])
 
 
 def test_labels_are_left_out_on_request(root):

@@ -225,6 +225,7 @@ def test_a_folder_without_patients_or_none_at_all_is_named(tmp_path):
         ({"subset_seed": 0.5}, "subset_seed must be a whole number"),
         ({"augment": True, "volumes": True}, "augment varies slices"),
         ({"augment": "strong"}, "augment must be a bool or an Augmentation"),
+        ({"scribbles": "real"}, "scribbles must be a bool or a SimulatedScribbles"),
     ],
     ids=str,
 )

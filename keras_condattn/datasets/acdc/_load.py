@@ -5,14 +5,22 @@ import os
 import pathlib
 import warnings
 from collections.abc import Sequence
-from typing import Any
 
 from keras_condattn._frame import NORMALISATIONS, Frame
+from keras_condattn.datasets._arguments import (
+    check_one,
+    check_some,
+    check_whole,
+    pair,
+    pixels,
+)
 from keras_condattn.datasets._augment import Augmentation
+from keras_condattn.datasets._pen import SimulatedScribbles, check_pen
 from keras_condattn.datasets._split import subset
+from keras_condattn.datasets._volumes import kinds_of
 from keras_condattn.datasets.acdc._conditioning import FACTS, check_known
 from keras_condattn.datasets.acdc._files import PHASES, Scan, find_patients, scans_of
-from keras_condattn.datasets.acdc._read import Seen, look
+from keras_condattn.datasets.acdc._read import CLASSES, Seen, look
 from keras_condattn.datasets.acdc._source import Hearts
 from keras_condattn.datasets.acdc._split import FOLDS, PROTOCOLS, SPLITS, deal
 
@@ -30,7 +38,7 @@ def load(
     size: int | tuple[int, int] | None = None,
     normalise: str | None = None,
     labels: bool = True,
-    scribbles: bool = False,
+    scribbles: bool | SimulatedScribbles = False,
     protocol: str = "stratified",
     fold: int = 0,
     share: float = 1.0,
@@ -83,7 +91,8 @@ def load(
             deviation to 1; None leaves the grey levels of the file. Defaults to
             None.
         labels: read the labels; False for patients without. Defaults to True.
-        scribbles: read the scribbles. Defaults to False.
+        scribbles: read the scribbles; or a `SimulatedScribbles`, which draws others
+            on the labels. Defaults to False.
         protocol: `"stratified"`, five folds with each group in proportion: `fold`
             tests, an eighth of the rest validates; `"blocks"`, the literature's
             consecutive twenties: patients 20 `fold` + 1 to 20 `fold` + 20 test, all
@@ -133,14 +142,27 @@ def load(
         MICCAI 2020 (arXiv 2008.10418), whose encoding is not published; this one is
         ours.
     """
-    _check(split, phases, conditioning, normalise, protocol, on_error)
-    _check_numbers(fold, share, seed, subset_seed)
+    check_one((*SPLITS, None), split=split)
+    check_one(NORMALISATIONS, normalise=normalise)
+    check_one(PROTOCOLS, protocol=protocol)
+    check_one(("raise", "skip"), on_error=on_error)
+    check_some(PHASES, phases=phases)
+    check_some(FACTS, conditioning=conditioning)
+    check_whole(0, seed=seed, subset_seed=subset_seed)
+    check_whole(0, FOLDS - 1, fold=fold)
+    if not 0 < share <= 1:
+        raise ValueError(f"share must be above 0 and at most 1, got {share!r}")
     if not isinstance(augment, bool | Augmentation):
         raise ValueError(f"augment must be a bool or an Augmentation, got {augment!r}")
     if augment and volumes:
         raise ValueError("augment varies slices: load them with volumes=False")
-    frame = Frame(normalise, _pair("spacing", spacing), _size(size))
-    kinds = ["label"] * labels + ["scribble"] * scribbles
+    if not isinstance(scribbles, bool | SimulatedScribbles):
+        raise ValueError(
+            f"scribbles must be a bool or a SimulatedScribbles, got {scribbles!r}"
+        )
+    check_pen(scribbles, len(CLASSES))
+    frame = Frame(normalise, pair("spacing", spacing), pixels("size", size))
+    kinds = kinds_of(labels, scribbles)
     found, problems = _found(root, phases, kinds, conditioning, frame)
     if problems and (on_error == "raise" or not found):
         raise ValueError(_told(problems))
@@ -148,10 +170,10 @@ def load(
         warnings.warn(f"left out: {_told(problems)}", stacklevel=2)
     chosen = _chosen(found, split, protocol, fold, seed)
     kept = subset(chosen, _groups(found), share, subset_seed)
-    pairs = [pair for patient in sorted(kept) for pair in found[patient]]
+    pairs = [one for patient in sorted(kept) for one in found[patient]]
     return Hearts(
-        [scan for scan, _ in pairs], [seen for _, seen in pairs], frame,
-        facts=conditioning, kinds=kinds, volumes=volumes,
+        [scan for scan, _ in pairs], [seen for _, seen in pairs], frame=frame,
+        facts=conditioning, labels=labels, scribbles=scribbles, volumes=volumes,
         augment=Augmentation() if augment is True else augment or None,
         cache=cache, seed=seed, skipped=problems,
     )  # fmt: skip
@@ -238,56 +260,3 @@ def _told(problems: dict[str, str]) -> str:
     lines = [f"{patient}: {problem}" for patient, problem in problems.items()]
     noun = "patient" if len(lines) == 1 else "patients"
     return f"{len(lines)} {noun} cannot be used:\n" + "\n".join(lines)
-
-
-def _check(
-    split: str | None, phases: Any, facts: Any, normalise: Any, protocol: Any,
-    on_error: Any,
-) -> None:  # fmt: skip
-    one = {
-        "split": (split, (*SPLITS, None)),
-        "normalise": (normalise, NORMALISATIONS),
-        "protocol": (protocol, PROTOCOLS),
-        "on_error": (on_error, ("raise", "skip")),
-    }
-    for name, (value, known) in one.items():
-        if value not in known:
-            raise ValueError(f"{name} must be one of {known}, got {value!r}")
-    several = {"phases": (phases, PHASES), "conditioning": (facts, FACTS)}
-    for name, (values, known) in several.items():
-        listed = list(values) if isinstance(values, list | tuple) else []
-        if not listed or set(listed) - set(known) or len(set(listed)) < len(listed):
-            raise ValueError(f"{name} must list some of {known}, got {values!r}")
-
-
-def _check_numbers(fold: int, share: float, seed: int, subset_seed: int) -> None:
-    for name, value in (("seed", seed), ("subset_seed", subset_seed)):
-        if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-            raise ValueError(f"{name} must be a whole number from 0, got {value!r}")
-    if fold not in range(FOLDS):
-        raise ValueError(f"fold must be a whole number from 0 to 4, got {fold!r}")
-    if not 0 < share <= 1:
-        raise ValueError(f"share must be above 0 and at most 1, got {share!r}")
-
-
-def _pair(name: str, value: Any) -> tuple[float, float] | None:
-    if value is None:
-        return None
-    pair = tuple(value) if isinstance(value, list | tuple) else (value, value)
-    numbers = all(
-        isinstance(v, int | float) and not isinstance(v, bool) and 0 < v < math.inf
-        for v in pair
-    )
-    if len(pair) != 2 or not numbers:
-        raise ValueError(
-            f"{name} must be a number above 0, two of them (down, right), or None, got "
-            f"{value!r}"
-        )
-    return pair
-
-
-def _size(value: Any) -> tuple[int, int] | None:
-    pair = _pair("size", value)
-    if pair is None or all(isinstance(v, int) for v in pair):
-        return pair  # type: ignore[return-value]
-    raise ValueError(f"size must be whole numbers of pixels, got {value!r}")

@@ -7,6 +7,7 @@ import pathlib
 
 import numpy as np
 
+from keras_condattn.datasets import _volumes
 from keras_condattn.datasets._nifti import Volume, read_nifti
 from keras_condattn.datasets.acdc._files import Scan
 
@@ -17,17 +18,13 @@ UNKNOWN_SPACING = (math.nan, math.nan, math.nan)
 
 
 @dataclasses.dataclass(frozen=True)
-class Seen:
+class Seen(_volumes.Seen):
     """What one look at a scan's files found.
 
-    Attributes:
-        shape: (D, H, W).
-        spacing: (slices, rows, columns) in mm; NaN where the file has none.
+    Args:
         digest: of the image's grey levels, the same for the same image.
     """
 
-    shape: tuple[int, int, int]
-    spacing: tuple[float, float, float]
     digest: str
 
 
@@ -75,7 +72,7 @@ def look(scan: Scan, kinds: list[str]) -> Seen:
             )
     levels = np.ascontiguousarray(image.array)
     digest = hashlib.sha256(levels.data).hexdigest()
-    return Seen(levels.shape, image.spacing, digest)
+    return Seen(scan.id, levels.shape, image.spacing, digest)
 
 
 def _packed(path: pathlib.Path, kind: str) -> Volume:

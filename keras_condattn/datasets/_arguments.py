@@ -1,0 +1,54 @@
+"""What the sources of volumes check in their arguments."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+
+def check_one(known: Sequence[Any], **values: Any) -> None:
+    """Raises ValueError for a value that is none of those known."""
+    for name, value in values.items():
+        if value not in known:
+            raise ValueError(f"{name} must be one of {tuple(known)}, got {value!r}")
+
+
+def check_some(known: Sequence[Any], **values: Any) -> None:
+    """Raises ValueError where a list is empty, says one thing twice or another."""
+    for name, value in values.items():
+        listed = list(value) if isinstance(value, list | tuple) else []
+        if not listed or set(listed) - set(known) or len(set(listed)) < len(listed):
+            raise ValueError(f"{name} must list some of {tuple(known)}, got {value!r}")
+
+
+def check_whole(low: int, high: float = math.inf, **values: Any) -> None:
+    """Raises ValueError for what is no whole number from `low` to `high`."""
+    for name, value in values.items():
+        whole = isinstance(value, int) and not isinstance(value, bool)
+        if not whole or not low <= value <= high:
+            limits = f"from {low}" + (f" to {high}" if high < math.inf else "")
+            raise ValueError(f"{name} must be a whole number {limits}, got {value!r}")
+
+
+def pair(name: str, value: Any) -> tuple[float, float] | None:
+    """(down, right) from two numbers above 0 or one for both; None stays None."""
+    if value is None:
+        return None
+    found = tuple(value) if isinstance(value, list | tuple) else (value, value)
+    numbers = all(
+        isinstance(v, int | float) and not isinstance(v, bool) and 0 < v < math.inf
+        for v in found
+    )
+    if len(found) != 2 or not numbers:
+        raise ValueError(
+            f"{name} must be a number above 0, two of them (down, right), or None, got "
+            f"{value!r}"
+        )
+    return found
+
+
+def pixels(name: str, value: Any) -> tuple[int, int] | None:
+    """(height, width) in whole pixels, as `pair`."""
+    found = pair(name, value)
+    if found is None or all(isinstance(v, int) for v in found):
+        return found  # type: ignore[return-value]
+    raise ValueError(f"{name} must be whole numbers of pixels, got {value!r}")

@@ -23,6 +23,7 @@ test: setup
 
 bench: setup
 	$(BIN)/python -m benchmarks.speed
+	$(BIN)/python -m benchmarks.scribble_speed
 
 results: setup
 	$(RUN) -m benchmarks.clevr_seg
@@ -31,6 +32,9 @@ results: setup
 	$(RUN) -m benchmarks.publish clevr_seg_96 nuclei
 	$(RUN) -m benchmarks.acdc
 	$(RUN) -m benchmarks.acdc_weights
+	$(RUN) -m benchmarks.scribble_check
+	$(RUN) -m benchmarks.scribble
+	$(RUN) -m benchmarks.scribble_weights
 	$(BIN)/python -m benchmarks.readme
 
 clean:

@@ -94,7 +94,7 @@ def fit(model, source, seed, recipe, conditioned=True):
     }
 
 
-def measure(model, volumes, preprocessing):
+def measure(model, volumes, preprocessing, structures=STRUCTURES):
     """Dice and HD95 of each structure in each volume, at native resolution."""
     rows = []
     for i in range(len(volumes)):
@@ -103,10 +103,10 @@ def measure(model, volumes, preprocessing):
             model, volume, preprocessing=preprocessing
         )
         scores = volume_scores(
-            volume["label"], label, volume["spacing"], classes=1 + len(STRUCTURES)
+            volume["label"], label, volume["spacing"], classes=1 + len(structures)
         )
-        row = {"id": volume["id"], "group": volume["group"]}
-        for number, structure in enumerate(STRUCTURES, 1):
+        row = {"id": volume["id"], "group": volume.get("group", "")}
+        for number, structure in enumerate(structures, 1):
             dice, hd95 = scores[number]["dice"], scores[number]["hd95"]
             # NaN is not JSON: a structure that neither side has counts nowhere.
             known = not math.isnan(dice)
@@ -115,16 +115,16 @@ def measure(model, volumes, preprocessing):
                 "hd95_mm": hd95 if known else None,
             }
         rows.append(row)
-    return {"volumes": rows, **summary(rows)}
+    return {"volumes": rows, **summary(rows, structures)}
 
 
-def summary(rows):
+def summary(rows, structures=STRUCTURES):
     """Means over volumes; a structure that neither side has counts nowhere."""
     found = {}
     for kind in ("dice", "hd95_mm"):
         values = {
             s: [r[s][kind] for r in rows if r[s]["dice"] is not None]
-            for s in STRUCTURES
+            for s in structures
         }
         means = {s: float(np.mean(v)) for s, v in values.items()}
         found[kind] = {**means, "mean": float(np.mean(list(means.values())))}

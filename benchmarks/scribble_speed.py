@@ -1,0 +1,162 @@
+"""Speed and memory of learning from scribbles, on every backend.
+
+    python -m benchmarks.scribble_speed [--backends jax torch] [--quick] [--table]
+
+A training step of AttenScribbleUNet (4 images of one channel, 4 classes) and each of
+its parts alone, beside the usual way of writing it and the U-Net without any of it, for
+images from 64 to 512 pixels a side. Times are taken with all formulations of a size
+taking turns in one process; memory in a process for each number. What would not fit in
+this machine's memory is left out. One file for each backend:
+benchmarks/results/scribble_speed/<backend>.json, or <backend>-gpu.json.
+"""
+
+import argparse
+import json
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+from benchmarks import study
+from benchmarks.speed import BACKENDS, NAMES, environment, is_gpu
+
+STUDY = "scribble_speed"
+SIZES = (64, 128, 256, 512)
+# Ours first, then the usual way; last of the step, the network without any of it.
+WHATS = {
+    "step": ("ours", "dense", "plain"),
+    "attention": ("ours", "dense"),
+    "gated_crf": ("ours", "unfolded"),
+    "attentive_similarity": ("ours", "dense"),
+}
+TITLES = {
+    "step": "training step",
+    "attention": "attention block",
+    "gated_crf": "gated CRF",
+    "attentive_similarity": "attentive similarity",
+}
+
+
+def measure(backend, sizes, quick):
+    """All times and peaks of one backend as one record."""
+    record = {"time": [], "memory": []}
+    for size in sizes:
+        record |= _added(record, "time", worker(backend, "time", size, quick))
+        for what, names in WHATS.items():
+            for name in names:
+                found = worker(backend, f"{what}:{name}", size, quick)
+                record |= _added(record, "memory", found)
+    return record
+
+
+def _added(record, part, found):
+    rows = found.pop("rows")
+    return {part: record[part] + rows, **found}
+
+
+def worker(backend, what, size, quick):
+    print(f"{backend}: {what}, {size} pixels", flush=True)
+    with tempfile.TemporaryDirectory() as folder:
+        out = pathlib.Path(folder) / "out.json"
+        command = [sys.executable, "-m", "benchmarks._scribble_worker", what, str(size)]
+        brief = ["--seconds", "0.2", "--least", "2"] if quick else []
+        part = "time" if what == "time" else "memory"
+        subprocess.run([*command, out, *brief], check=True, cwd=study.ROOT,
+                       env=environment(backend, part))  # fmt: skip
+        return json.loads(out.read_text())
+
+
+def records():
+    """What is measured so far, by the name of a column."""
+    found = study.results(STUDY)
+    return {
+        NAMES[record["environment"]["backend"]] + (", GPU" if is_gpu(record) else ""):
+        record
+        for backend in BACKENDS
+        for key, record in found.items()
+        if key.split("-")[0] == backend
+    }  # fmt: skip
+
+
+def compared(size=256):
+    """Markdown: ours and the usual form at one size; seconds, gigabytes, ratios."""
+    rows = []
+    for name, record in records().items():
+        for what, (ours, usual, *rest) in WHATS.items():
+            seconds, peaks = _seconds(record, what, size), _peaks(record, what, size)
+            rows.append([
+                name, TITLES[what],
+                *(_cell(seconds.get(f), 2) for f in (ours, usual)),
+                _ratio(seconds.get(usual), seconds.get(ours)),
+                _cell(seconds.get(rest[0]), 2) if rest else "",
+                *(_cell(peaks.get(f), 2) for f in (ours, usual)),
+                _ratio(peaks.get(usual), peaks.get(ours)),
+            ])  # fmt: skip
+    return study.markdown(
+        ["backend", f"{size} x {size}, batch of 4", "ours, s", "usual, s", "ratio",
+         "U-Net alone, s", "ours, GB", "usual, GB", "ratio"], rows,
+    )  # fmt: skip
+
+
+def growth():
+    """Markdown: seconds and gigabytes from size to size."""
+    rows, sizes = [], set()
+    for record in records().values():
+        sizes |= {row["size"] for row in record["time"]}
+    for name, record in records().items():
+        for what, names in WHATS.items():
+            for formulation in names:
+                cells = []
+                for measured in (_seconds, _peaks):
+                    cells += [
+                        _cell(measured(record, what, size).get(formulation), 3)
+                        for size in sorted(sizes)
+                    ]
+                rows.append([name, TITLES[what], formulation, *cells])
+    header = [f"{size}, {unit}" for unit in ("s", "GB") for size in sorted(sizes)]
+    return study.markdown(["backend", "", "written", *header], rows)
+
+
+def _seconds(record, what, size):
+    for row in record["time"]:
+        if (row["what"], row["size"]) == (what, size):
+            return {name: t["median_ms"] / 1e3 for name, t in row["times"].items()}
+    return {}
+
+
+def _peaks(record, what, size):
+    return {
+        row["formulation"]: row["peak_bytes"] / 1e9
+        for row in record["memory"]
+        if (row["what"], row["size"]) == (what, size) and row["peak_bytes"] is not None
+    }
+
+
+def _cell(value, digits):
+    return "" if value is None else f"{value:.{digits}f}"
+
+
+def _ratio(usual, ours):
+    return "" if not usual or not ours else f"{usual / ours:.1f}"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--backends", nargs="+", choices=BACKENDS, default=BACKENDS)
+    parser.add_argument("--sizes", nargs="+", type=int, default=SIZES)
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--table", action="store_true")
+    options = parser.parse_args()
+    if options.quick:
+        study.RESULTS = pathlib.Path(tempfile.mkdtemp(prefix="scribble-speed-"))
+        print(f"writing to {study.RESULTS}")
+    sizes = (32,) if options.quick else options.sizes
+    for backend in () if options.table else options.backends:
+        record = measure(backend, sizes, options.quick)
+        key = backend + ("-gpu" if is_gpu(record) else "")
+        study.write_json(study.RESULTS / STUDY / f"{key}.json", record)
+    print(f"\n{compared(sizes[0] if options.quick else 256)}\n\n{growth()}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,6 +1,7 @@
 """Public data sets, each read in the layout in which it is published."""
 
 from keras_condattn.datasets import acdc as acdc
+from keras_condattn.datasets import brats as brats
 from keras_condattn.datasets import chaos as chaos
 from keras_condattn.datasets import chest_xray14 as chest_xray14
 from keras_condattn.datasets import clevr_seg as clevr_seg

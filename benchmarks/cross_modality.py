@@ -1,0 +1,240 @@
+"""Masks from image-level labels: does it help that two modalities must agree?
+
+    python -m benchmarks.cross_modality             # every run that has no result yet
+    python -m benchmarks.cross_modality --data phantoms --seeds 0 --runs cam full
+    python -m benchmarks.cross_modality --table
+    python -m benchmarks.cross_modality --steps 3   # tries everything, keeps nothing
+
+One network a modality, one recipe, a fixed number of steps: the last iterate counts.
+The terms are added one after another, so that neighbouring rows show what each is
+worth; Grad-CAM and Grad-CAM++ are other readings of the network that plain CAM reads.
+On drawn brains a seed sets the weights, the order and the views; the patients that test
+are the same. On real ones each patient is left out in turn and another one validates. A
+threshold is chosen for each row on validation patients alone. Every run is one JSON
+under benchmarks/results/cross_modality.
+"""
+
+import argparse
+import os
+import pathlib
+import shutil
+import time
+
+import keras
+import numpy as np
+
+import keras_condattn
+from benchmarks import study
+from benchmarks._map_scores import measure, pixel_readings, readings
+from benchmarks.acdc import CrossEntropyDice
+from keras_condattn.datasets import Batches, brats
+from keras_condattn.losses import CrossModalityLoss
+
+STUDY = "cross_modality"
+TWO = ("flair", "t1ce")
+PHANTOMS = {"patients": 32, "seed": 0}
+# Real heads are up to 176 mm long.
+FRAMES = {
+    "phantoms": {"normalise": "zscore"},
+    "brats15": {"normalise": "zscore", "spacing": 2.0, "size": 96},
+}
+FOLDS = {"phantoms": [0], "brats15": [0, 1, 2, 3]}
+SIZE = 96
+RECIPE = {"learning_rate": 1e-3, "batch_size": 8, "steps": 450, "filters": 8,
+          "optimizer": "Adam", "schedule": "cosine to 0"}  # fmt: skip
+NONE = {"equivariance": 0.0, "cross_modality": 0.0, "kl": 0.0}
+# With the mean over pixels the cross-modality term is next to nothing: summed here.
+RUNS = {
+    "cam": NONE,
+    "within": {"cross_modality": 0.0, "kl": 0.0},
+    "cross": {"kl": 0.0, "pixels": "sum"},
+    "full": {"pixels": "sum"},
+    "released": {"pixels": "mean"},
+    "supervised": None,
+}
+# Row of the table -> run, and how its maps are read.
+ROWS = {
+    "CAM": ("cam", "cam"),
+    "Grad-CAM": ("cam", "grad_cam"),
+    "Grad-CAM++": ("cam", "grad_cam_plus_plus"),
+    "CAM + within-modality": ("within", "cam"),
+    "+ cross-modality": ("cross", "cam"),
+    "+ KL (the full method)": ("full", "cam"),
+    "the full method, pixel means as released": ("released", "cam"),
+    "fully supervised": ("supervised", "cam"),
+}
+
+
+def build(filters, seed):
+    return keras_condattn.applications.CrossModalityCAM(
+        (SIZE, SIZE, 1), TWO, filters=filters, seed=seed, data_format="channels_last"
+    )
+
+
+def supervised(model):
+    """The same networks, whose mean map is the logit of each pixel's class."""
+    maps = [model.output[m]["class_activation_map"] for m in TWO]
+    return keras.Model(model.input, keras.layers.Average(name="mask")(maps))
+
+
+def source(options, data, split, fold, volumes=False):
+    root = options.real
+    if data == "phantoms":
+        root = study.OUTPUTS / STUDY / "phantoms"
+        if not root.exists():
+            part = root.with_name("part")
+            shutil.rmtree(part, ignore_errors=True)  # of a study cut short
+            brats.write_phantoms(part, **PHANTOMS).rename(root)
+    return brats.load(
+        root, split, modalities=TWO, volumes=volumes, cache=True, fold=fold,
+        protocol="folds" if data == "phantoms" else "leave_one_out", **FRAMES[data],
+    )  # fmt: skip
+
+
+def fit(model, slices, target, loss, seed, recipe):
+    batches = Batches(
+        slices, recipe["batch_size"], TWO, target, shuffle=True, seed=seed,
+        data_format="channels_last",
+    )  # fmt: skip
+    each = min(len(batches), recipe["steps"])
+    epochs = max(round(recipe["steps"] / each), 1)
+    rate = keras.optimizers.schedules.CosineDecay(
+        recipe["learning_rate"], epochs * each
+    )
+    model.compile(keras.optimizers.Adam(rate), loss)
+    begin = time.time()
+    history = model.fit(
+        batches, epochs=epochs, steps_per_epoch=each, verbose=0
+    ).history  # fmt: skip
+    return {
+        "recipe": recipe, "parameters": model.count_params(), "epochs": epochs,
+        "patients": slices.patients, "slices": len(slices), "steps": epochs * each,
+        "seconds_fit": time.time() - begin, "history": history,
+    }  # fmt: skip
+
+
+def train(options, data, run, fold, seed):
+    """One run, and its weights under outputs/."""
+    keras.utils.set_random_seed(seed)
+    recipe = RECIPE | {"steps": options.steps or RECIPE["steps"]}
+    slices = source(options, data, "train", fold)
+    sides = {
+        split: [items[i] for i in range(len(items))]
+        for split in ("validation", "test")
+        for items in [source(options, data, split, fold, volumes=True)]
+    }
+    model = build(recipe["filters"], seed)
+    if run == "supervised":
+        pixels = supervised(model)
+        result = fit(pixels, slices, "mask", CrossEntropyDice(2), seed, recipe)
+        reads = {"cam": lambda items: pixel_readings(pixels, items, TWO)}
+    else:
+        loss = CrossModalityLoss(**RUNS[run], data_format="channels_last")
+        result = fit(model, slices, "label", loss, seed, recipe)
+        methods = [method for of, method in ROWS.values() if of == run]
+        reads = {
+            method: lambda items, method=method: readings(model, items, TWO, method)
+            for method in methods
+        }
+    if not options.steps:
+        folder = study.OUTPUTS / STUDY
+        model.save_weights(folder / f"{key(data, run, fold, seed)}.weights.h5")
+    tests = {
+        method: measure(sides["validation"], sides["test"], read)
+        for method, read in reads.items()
+    }
+    return {"data": data, "run": run, "fold": fold, "seed": seed,
+            "terms": RUNS[run], **result, "test": tests}  # fmt: skip
+
+
+def key(data, run, fold, seed):
+    return f"{data}_{run}_fold{fold}_seed{seed}"
+
+
+def measured(row, data):
+    """seed -> what each fold measured for a row of the table."""
+    run, method = ROWS[row]
+    found = {}
+    for result in study.results(STUDY).values():
+        if (result["run"], result["data"]) == (run, data):
+            tests = found.setdefault(result["seed"], [])
+            tests.append(result["test"][method])
+    return found
+
+
+def table(data="phantoms"):
+    """Markdown: a row a method; mean and standard deviation over seeds.
+
+    Of real patients the mean over those left out in turn is one number a seed.
+    """
+    rows = []
+    for row in ROWS:
+        seeds = measured(row, data)
+        if not seeds:
+            continue
+
+        def column(part, kind, digits=3, seeds=seeds):
+            known = [t for t in seeds.values() if all(part in test for test in t)]
+            values = [np.mean([test[part][kind] for test in t]) for t in known]
+            return study.mean_sd(values, digits) if values else "–"
+
+        accuracy = "–" if row == "fully supervised" else column("fused", "accuracy")
+        rows.append([
+            row, column("fused", "dice"), column("fused", "assd_mm", 1), accuracy,
+            *(column(m, "dice") for m in TWO), len(seeds),
+        ])  # fmt: skip
+    header = ["maps", "3-D Dice", "ASSD, mm", "slices classified rightly",
+              *(f"Dice of {m} alone" for m in TWO), "seeds"]  # fmt: skip
+    return study.markdown(header, rows)
+
+
+def patients_table():
+    """Markdown: 3-D Dice of each real patient when it is left out."""
+    rows, ids = [], []
+    for row in ROWS:
+        scores = {}
+        for tests in measured(row, "brats15").values():
+            for patient in (p for test in tests for p in test["fused"]["patients"]):
+                scores.setdefault(patient["id"], []).append(patient["dice"])
+        if scores:
+            ids = sorted(scores)
+            rows.append([row, *(study.mean_sd(scores[name]) for name in ids)])
+    return study.markdown(["maps", *ids], rows)
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    default = os.environ.get("KERAS_CONDATTN_DATA") or "../shared/data"
+    parser.add_argument("--real", type=pathlib.Path,
+                        default=pathlib.Path(default) / "brats15")  # fmt: skip
+    parser.add_argument("--data", nargs="+", default=list(FRAMES), choices=FRAMES)
+    parser.add_argument("--runs", nargs="+", default=list(RUNS), choices=RUNS)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--real-seeds", type=int, nargs="+", default=[0])
+    parser.add_argument("--steps", type=int, default=0)
+    parser.add_argument("--table", action="store_true")
+    return parser
+
+
+def plan(options):
+    """The runs, seed by seed, so that a study cut short is whole for some seeds."""
+    for data in options.data:
+        for seed in options.seeds if data == "phantoms" else options.real_seeds:
+            for fold in FOLDS[data]:
+                for run in options.runs:
+                    if data == "phantoms" or run != "released":
+                        yield data, run, fold, seed
+
+
+def main():
+    options = arguments().parse_args()
+    keras.config.set_image_data_format("channels_last")
+    if options.steps:
+        study.RESULTS = study.OUTPUTS / STUDY / f"trial_{options.steps}"
+    for of in [] if options.table else plan(options):
+        study.run_once(STUDY, key(*of), lambda of=of: train(options, *of))
+    print(table("phantoms"), table("brats15"), patients_table(), sep="\n\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,141 @@
+"""Drawn brains in the layout of BraTS, for studies and for trying things out."""
+
+import math
+import os
+import pathlib
+import tempfile
+from typing import Any
+
+import numpy as np
+
+from keras_condattn.datasets._nifti import nibabel, write_nifti
+from keras_condattn.datasets.brats._phantom_head import Head, show
+
+# A brain and some air around it, in mm.
+SMALLEST_VIEW = 176.0
+MOST = 999
+
+
+def write_phantoms(
+    root: str | os.PathLike[str],
+    patients: int = 16,
+    *,
+    slices: int = 24,
+    size: tuple[int, int] = (96, 96),
+    spacing: tuple[float, float, float] = (5.0, 2.0, 2.0),
+    seed: int = 0,
+) -> pathlib.Path:
+    """Writes drawn brains with lesions as scans of BraTS, in two modalities.
+
+    ```
+    root/phantom_001/phantom_001_flair.nii.gz, _t1ce.nii.gz, _seg.nii.gz
+    ```
+
+    No picture of anyone is in it: ellipsoids and smooth noise, computed here. A brain
+    of grey and white matter with ventricles, textured, under an uneven receive field
+    and noise, in air of exactly 0. About half of its slices show a lesion, some two,
+    and neither modality shows it well:
+
+    - `flair`: bright all over, with a vague border. As bright, but small, sharp and
+      even, are four other spots, of which `t1ce` shows nothing.
+    - `t1ce`: a bright rim around a dark core; in three of ten brains next to nothing.
+      As bright are four small solid spots and three rings without a core, of which
+      `flair` shows nothing.
+
+    So each modality misses part of what the mask holds and shows things that the
+    other one refutes. What a network learns from these brains says nothing about
+    real ones.
+
+    Each scan appears whole or not at all.
+
+    Args:
+        root: the folder, made where it is not there. Give it to `load`, with
+            `modalities=("flair", "t1ce")`.
+        patients: how many; at most 999. Defaults to 16.
+        slices: of each volume, at least 4; the brain fills them. Defaults to 24.
+        size: (rows, columns) of a slice in pixels. Defaults to (96, 96).
+        spacing: (slices, rows, columns) in mm. Rows and columns must show 176 mm or
+            more. Defaults to (5.0, 2.0, 2.0).
+        seed: the same seed draws the same brains, and `patients` does not change
+            those it begins with. Defaults to 0.
+
+    Returns:
+        `root`, as a path.
+
+    Raises:
+        ValueError: for an argument out of its range.
+        FileExistsError: where one of the scans is there already; nothing is then
+            written.
+        ImportError: where nibabel is missing.
+
+    Example:
+
+    >>> import tempfile
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> root = keras_condattn.datasets.brats.write_phantoms(
+    ...     folder.name, 1, slices=4, size=(44, 44), spacing=(30.0, 4.0, 4.0)
+    ... )
+    >>> source = keras_condattn.datasets.brats.load(
+    ...     root, modalities=("flair", "t1ce"), volumes=True
+    ... )
+    >>> source[0]["id"], source[0]["image"].shape, source[0]["positive"].shape
+    ('phantom_001', (4, 44, 44, 2), (4,))
+    """
+    _check(patients, slices, size, spacing, seed)
+    nibabel()
+    top = pathlib.Path(root).expanduser()
+    folders = [top / f"phantom_{number:03d}" for number in range(1, patients + 1)]
+    there = [folder.name for folder in folders if folder.exists()]
+    if there:
+        raise FileExistsError(
+            f"root: {', '.join(there[:5])} exist already in {str(top)!r}; name another "
+            "folder"
+        )
+    top.mkdir(parents=True, exist_ok=True)
+    axes = [
+        (np.arange(n) - (n - 1) / 2) * step
+        for n, step in zip((slices, *size), spacing, strict=True)
+    ]
+    grid = np.stack(np.meshgrid(*axes, indexing="ij"))
+    for number, folder in enumerate(folders, 1):
+        rng = np.random.default_rng([seed, number])
+        volumes = show(Head.draw(slices * spacing[0], rng), grid, spacing, rng)
+        with tempfile.TemporaryDirectory(dir=top) as scratch:
+            part = pathlib.Path(scratch) / folder.name
+            part.mkdir()
+            for kind, array in volumes.items():
+                path = part / f"{folder.name}_{kind}.nii.gz"
+                write_nifti(path, array, {"spacing": spacing})
+            part.rename(folder)
+    return top
+
+
+def _check(patients: Any, slices: Any, size: Any, spacing: Any, seed: Any) -> None:
+    _check_whole("patients", patients, 1, MOST)
+    _check_whole("slices", slices, 4)
+    _check_whole("seed", seed, 0)
+    _check_tuple("size", size, 2, "whole numbers", int)
+    _check_tuple("spacing", spacing, 3, "numbers", int | float)
+    view = [n * step for n, step in zip(size, spacing[1:], strict=True)]
+    if min(view) < SMALLEST_VIEW:
+        raise ValueError(
+            f"size {size} at spacing {spacing} mm shows {view[0]:.0f} x {view[1]:.0f} "
+            f"mm; a brain needs {SMALLEST_VIEW:.0f} x {SMALLEST_VIEW:.0f} mm or more"
+        )
+
+
+def _check_whole(name: str, value: Any, low: int, high: float = math.inf) -> None:
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    if not whole or not low <= value <= high:
+        limits = f"of at least {low}" if high == math.inf else f"from {low} to {high}"
+        raise ValueError(f"{name} must be a whole number {limits}, got {value!r}")
+
+
+def _check_tuple(name: str, values: Any, length: int, what: str, kind: Any) -> None:
+    listed = values if isinstance(values, list | tuple) else ()
+    fits = (
+        isinstance(v, kind) and not isinstance(v, bool) and 0 < v < math.inf
+        for v in listed
+    )  # fmt: skip
+    if len(listed) != length or not all(fits):
+        raise ValueError(f"{name} must be {length} {what} above 0, got {values!r}")

@@ -15,7 +15,7 @@ if os.environ["KERAS_BACKEND"] == "torch":
 
 import keras
 
-from benchmarks import _speed_layer, _speed_step, study
+from benchmarks import _speed_attention, _speed_layer, _speed_step, study
 from benchmarks._compiled import device
 
 SIZES = ((16, 24, 24, 64), (8, 128, 128, 32), (4, 256, 256, 16))
@@ -23,6 +23,7 @@ PARTS = {
     "layer": _speed_layer.layer,
     "memory": _speed_layer.memory,
     "step": _speed_step.step,
+    "attention": _speed_attention.attention,
 }
 
 

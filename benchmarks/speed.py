@@ -1,6 +1,7 @@
-"""Speed and memory of INSIDE and of training steps, on every backend.
+"""Speed and memory of INSIDE, of ACM and of training steps, on every backend.
 
     python -m benchmarks.speed [--backends jax torch] [--quick] [--table]
+    python -m benchmarks.speed --parts attention      # the rest stays as it was
 
 Each backend is measured in processes of its own and leaves one file,
 benchmarks/results/speed/<backend>.json, or <backend>-gpu.json where it computed on a
@@ -20,15 +21,15 @@ from benchmarks._memory import ENVIRONMENT
 
 BACKENDS = ("tensorflow", "jax", "torch")
 FORMULATIONS = ("ours", "released", "tiled")
-PARTS = ("layer", "memory", "step")
+PARTS = ("layer", "memory", "step", "attention")
 STUDY = "speed"
 NAMES = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch"}
 
 
-def measure(backend, quick):
-    """All parts of one backend as one record."""
+def measure(backend, quick, parts=PARTS):
+    """Some parts of one backend as one record."""
     record = {}
-    for part in PARTS:
+    for part in parts:
         print(f"{backend}: {part}", flush=True)
         with tempfile.TemporaryDirectory() as folder:
             out = pathlib.Path(folder) / "out.json"
@@ -60,7 +61,7 @@ def layer_table():
               "peak memory: ours, as released, tiled"]  # fmt: skip
     rows = []
     for name, record in records().items():
-        for row in record["layer"]:
+        for row in record.get("layer", ()):
             times = {k: v["median_ms"] for k, v in row["times"].items()}
             low = times["floor"]
             rows.append([
@@ -85,7 +86,7 @@ def step_table():
     """Markdown: milliseconds of `train_on_batch`, a network a row."""
     found = records()
     times = {
-        column: {label(s): f"{s['median_ms']:.0f}" for s in record["step"]}
+        column: {label(s): f"{s['median_ms']:.0f}" for s in record.get("step", ())}
         for column, record in found.items()
     }
     networks = dict.fromkeys(n for column in times.values() for n in column)
@@ -95,6 +96,25 @@ def step_table():
     ]
     header = ["network", "image", "batch", "conditioning", *found]
     return study.markdown(header, rows)
+
+
+def attention_table():
+    """Markdown: a training step of ResNet-50 with attention in all sixteen blocks.
+
+    Milliseconds, and what is added to the step without attention.
+    """
+    columns = {n: r["attention"] for n, r in records().items() if "attention" in r}
+    if not columns:
+        return ""
+    rows = []
+    for variant in (row["attention"] for row in next(iter(columns.values()))):
+        cells = []
+        for measured in columns.values():
+            of = {row["attention"]: row["median_ms"] for row in measured}
+            added = f" (+{100 * (of[variant] / of['none'] - 1):.0f} %)"
+            cells.append(f"{of[variant]:.0f}{added if variant != 'none' else ''}")
+        rows.append([variant, *cells])
+    return study.markdown(["attention", *columns], rows)
 
 
 def label(step):
@@ -120,6 +140,7 @@ def is_gpu(record):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--backends", nargs="+", choices=BACKENDS, default=BACKENDS)
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--table", action="store_true")
     options = parser.parse_args()
@@ -127,10 +148,16 @@ def main():
         study.RESULTS = pathlib.Path(tempfile.mkdtemp(prefix="speed-"))
         print(f"writing to {study.RESULTS}")
     for backend in () if options.table else options.backends:
-        record = measure(backend, options.quick)
+        record = measure(backend, options.quick, options.parts)
         key = backend + ("-gpu" if is_gpu(record) else "")
-        study.write_json(study.RESULTS / STUDY / f"{key}.json", record)
-    print(f"\n{layer_table()}\n\n{step_table()}")
+        before = study.results(STUDY).get(key, {})
+        if before and set(options.parts) < set(PARTS):
+            # What is measured later says so itself.
+            later = {part: record["environment"] for part in options.parts}
+            record["environment"] = before["environment"]
+            record["later"] = before.get("later", {}) | later
+        study.write_json(study.RESULTS / STUDY / f"{key}.json", before | record)
+    print("\n\n".join(t for t in (layer_table(), step_table(), attention_table()) if t))
 
 
 if __name__ == "__main__":

@@ -15,6 +15,8 @@ from keras_condattn.losses import CrossModalityLoss, normalize_cam
 NAMES = ("t1", "t2")
 LAST = {"data_format": "channels_last"}
 LABEL = np.array([1, 0, 1, 1], "int32")
+# TensorFlow takes 20 s to trace two networks twice: once is enough for all tests.
+QUICK = {"run_eagerly": keras.backend.backend() == "tensorflow"}
 
 
 def images(rng, data_format="channels_last", names=NAMES, size=(8, 16)):
@@ -64,7 +66,7 @@ def test_fits_saves_and_goes_on(rng, data_format, tmp_path):
 
 def test_every_parameter_learns(rng):
     model = make()
-    model.compile("sgd", CrossModalityLoss(pixels="sum"))
+    model.compile("sgd", CrossModalityLoss(pixels="sum"), **QUICK)
     before = model.get_weights()
     model.fit(images(rng), LABEL, verbose=0)
     moved = [not np.array_equal(a, b)
@@ -76,7 +78,7 @@ def test_every_parameter_learns(rng):
 
 def test_batch_norm_learns_from_both_views_in_every_step(rng):
     model = make(view=RandomView(("zoom",), **LAST))
-    model.compile(keras.optimizers.SGD(0.0))
+    model.compile(keras.optimizers.SGD(0.0), **QUICK)
     x = images(rng)
     seen = [means(model)]
     for _ in range(3):
@@ -89,7 +91,7 @@ def test_batch_norm_learns_from_both_views_in_every_step(rng):
         assert all(not np.array_equal(a[p], b[p]) for p in a)
     # With a view that is the image, two updates of momentum 0.9 in one step.
     still = make(view=RandomView(("zoom",), zoom=0.0, **LAST))
-    still.compile(keras.optimizers.SGD(0.0))
+    still.compile(keras.optimizers.SGD(0.0), **QUICK)
     once = make()
     once.set_weights(still.get_weights())
     still.fit(x, LABEL, verbose=0)
@@ -106,7 +108,7 @@ def test_the_loss_of_a_step_by_hand(rng, data_format):
 
     model = make(data_format, view=view(), size=(8, 8))
     loss = CrossModalityLoss(pixels="sum", data_format=data_format)
-    model.compile(keras.optimizers.SGD(0.0), loss)
+    model.compile(keras.optimizers.SGD(0.0), loss, **QUICK)
     x = images(rng, data_format, size=(8, 8))
     twin = make(data_format, size=(8, 8))
     twin.set_weights(model.get_weights())
@@ -132,7 +134,7 @@ def test_the_loss_of_a_step_by_hand(rng, data_format):
 
 def test_no_positive_in_a_batch(rng):
     model = make()
-    model.compile("adam")
+    model.compile("adam", **QUICK)
     history = model.fit(images(rng), np.zeros(4), verbose=0).history
     assert history["equivariance"] == [0.0] == history["cross_modality"]
     assert np.isfinite(history["loss"]).all()
@@ -148,7 +150,7 @@ def test_stacked_channels_are_the_dict(rng, data_format):
         np.testing.assert_allclose(
             actual[m]["logits"], expected[m]["logits"], atol=1e-6
         )
-    stacked.compile("sgd")
+    stacked.compile("sgd", **QUICK)
     stacked.fit(together, LABEL, verbose=0)
 
 
@@ -156,7 +158,7 @@ def test_stacked_channels_are_the_dict(rng, data_format):
 def test_any_number_of_modalities(rng, count):
     model = make(names=count)
     names = [f"modality_{i}" for i in range(1, count + 1)]
-    model.compile("sgd")
+    model.compile("sgd", **QUICK)
     history = model.fit(images(rng, names=names), LABEL, verbose=0).history
     assert ("cross_modality" in history) == ("kl" in history) == (count > 1)
 
@@ -182,7 +184,7 @@ def test_scale_of_the_grey_levels_does_not_matter(rng):
 def test_released_faults(rng, stacked, tmp_path):
     faults = ("frozen_batch_norm", "misaligned_modalities", "unmasked")
     model = make(faults=faults, stacked=stacked)
-    model.compile("sgd")
+    model.compile("sgd", **QUICK)
     x, before = images(rng), means(model)
     x = np.concatenate([x[m] for m in NAMES], -1) if stacked else x
     model.fit(x, LABEL, verbose=0)
@@ -202,7 +204,7 @@ def test_misaligned_modalities_are_shifted_apart(rng):
 
 def test_bad_input(rng):
     model, x = make(), images(rng)
-    model.compile("sgd")
+    model.compile("sgd", **QUICK)
     before = model.get_weights()
     for y, message in ((LABEL + 1, "from 0 to 1, got.*2"), (LABEL - 0.5, "y must")):
         with pytest.raises(ValueError, match=message):
@@ -216,10 +218,10 @@ def test_bad_input(rng):
     for a, b in zip(before, model.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
     alone = make(names=1)
-    alone.compile("sgd", CrossModalityLoss())
+    alone.compile("sgd", CrossModalityLoss(), **QUICK)
     with pytest.raises(ValueError, match="compare modalities.*only modality_1"):
         alone.fit(images(rng, names=["modality_1"]), LABEL, verbose=0)
-    alone.compile("sgd", "mse")
+    alone.compile("sgd", "mse", **QUICK)
     with pytest.raises(ValueError, match="loss must be.*CrossModalityLoss"):
         alone.fit(images(rng, names=["modality_1"]), LABEL, verbose=0)
 

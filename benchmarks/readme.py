@@ -32,7 +32,6 @@ TABLES = {
     "acdc_postprocessing": acdc_weights.choice_table,
     "layer_speed": speed.layer_table,
     "step_speed": speed.step_table,
-    "attention_speed": speed.attention_table,
 }
 PATTERN = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.S)
 

@@ -47,6 +47,7 @@ def test_trains_saves_and_loads(make, data_format, tmp_path):
     maps = np.zeros((4, *model.output["class_activation_map"].shape[1:]), "float32")
     y = {"logits": target, "class_activation_map": maps}
     model.fit(x, y, verbose=0)
+    model(x)  # on JAX, training leaves no losses behind
     assert len(model.losses) == len(modules(model)) > 0
     model.save(tmp_path / "m.keras")
     loaded = keras.saving.load_model(tmp_path / "m.keras")

@@ -25,7 +25,9 @@ def check_whole(low: int, high: float = math.inf, **values: Any) -> None:
     for name, value in values.items():
         whole = isinstance(value, int) and not isinstance(value, bool)
         if not whole or not low <= value <= high:
-            limits = f"from {low}" + (f" to {high}" if high < math.inf else "")
+            limits = (
+                f"from {low} to {high}" if high < math.inf else f"of at least {low}"
+            )
             raise ValueError(f"{name} must be a whole number {limits}, got {value!r}")
 
 
@@ -52,3 +54,16 @@ def pixels(name: str, value: Any) -> tuple[int, int] | None:
     if found is None or all(isinstance(v, int) for v in found):
         return found  # type: ignore[return-value]
     raise ValueError(f"{name} must be whole numbers of pixels, got {value!r}")
+
+
+def check_numbers(length: int, kind: Any, **values: Any) -> None:
+    """Raises ValueError for what is no list of `length` numbers above 0."""
+    what = "whole numbers" if kind is int else "numbers"
+    for name, value in values.items():
+        listed = value if isinstance(value, list | tuple) else ()
+        fits = all(
+            isinstance(v, kind) and not isinstance(v, bool) and 0 < v < math.inf
+            for v in listed
+        )
+        if len(listed) != length or not fits:
+            raise ValueError(f"{name} must be {length} {what} above 0, got {value!r}")

@@ -1,6 +1,5 @@
 """Drawn hearts in the layout of ACDC, for trying things without the data."""
 
-import math
 import os
 import pathlib
 import tempfile
@@ -9,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from keras_condattn.datasets._arguments import check_numbers, check_whole
 from keras_condattn.datasets._nifti import nibabel, write_nifti
 from keras_condattn.datasets.acdc._files import GROUPS, PHASES
 from keras_condattn.datasets.acdc._phantom_heart import Heart, cut
@@ -148,28 +148,14 @@ def _volumes(
 
 
 def _check(patients: Any, slices: Any, size: Any, spacing: Any, seed: Any) -> None:
-    _check_whole("patients", patients, 1, MOST)
-    _check_whole("slices", slices, 2)
-    _check_whole("seed", seed, 0)
-    _check_tuple("size", size, 2, "whole numbers", int)
-    _check_tuple("spacing", spacing, 3, "numbers", int | float)
+    check_whole(1, MOST, patients=patients)
+    check_whole(2, slices=slices)
+    check_whole(0, seed=seed)
+    check_numbers(2, int, size=size)
+    check_numbers(3, int | float, spacing=spacing)
     view = [n * step for n, step in zip(size, spacing[1:], strict=True)]
     if min(view) < SMALLEST_VIEW:
         raise ValueError(
             f"size {size} at spacing {spacing} mm shows {view[0]:.0f} x {view[1]:.0f} "
             f"mm; a heart needs {SMALLEST_VIEW:.0f} x {SMALLEST_VIEW:.0f} mm or more"
         )
-
-
-def _check_whole(name: str, value: Any, low: int, high: float = math.inf) -> None:
-    whole = isinstance(value, int) and not isinstance(value, bool)
-    if not whole or not low <= value <= high:
-        limits = f"of at least {low}" if high == math.inf else f"from {low} to {high}"
-        raise ValueError(f"{name} must be a whole number {limits}, got {value!r}")
-
-
-def _check_tuple(name: str, values: Any, length: int, what: str, kind: Any) -> None:
-    listed = values if isinstance(values, list | tuple) else ()
-    fits = (isinstance(v, kind) and 0 < v < math.inf for v in listed)
-    if len(listed) != length or not all(fits):
-        raise ValueError(f"{name} must be {length} {what} above 0, got {values!r}")

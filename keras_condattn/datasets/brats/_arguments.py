@@ -1,10 +1,10 @@
 """What the loaders refuse before they look at any file."""
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
 from keras_condattn._frame import NORMALISATIONS
+from keras_condattn.datasets._arguments import check_one
 from keras_condattn.datasets.brats._files import MASK, MODALITIES, canonical
 
 RESERVED = {"image", "label", "mask", "positive", "spacing", "affine", "id", "patient",
@@ -26,36 +26,11 @@ def check_modalities(modalities: Any, known: Sequence[str] | None) -> None:
 
 def check_choices(normalise: Any, on_error: Any, least_brain: Any) -> None:
     """Raises ValueError for the first that is out of its range."""
-    one = {
-        "normalise": (normalise, NORMALISATIONS),
-        "on_error": (on_error, ("raise", "skip")),
-    }
-    for name, (value, known) in one.items():
-        if value not in known:
-            raise ValueError(f"{name} must be one of {known}, got {value!r}")
+    check_one(NORMALISATIONS, normalise=normalise)
+    check_one(("raise", "skip"), on_error=on_error)
     number = isinstance(least_brain, int | float) and not isinstance(least_brain, bool)
     if not number or not 0 <= least_brain <= 1:
         raise ValueError(f"least_brain must be from 0 to 1, got {least_brain!r}")
-
-
-def check_whole(name: str, value: Any, low: int = 0) -> None:
-    """Raises ValueError for what is no whole number from `low`."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < low:
-        raise ValueError(f"{name} must be a whole number from {low}, got {value!r}")
-
-
-def spacing_of(value: Any) -> tuple[float, float] | None:
-    """(down, right) in mm."""
-    pair: tuple[float, float] | None
-    pair = _pair("spacing", "numbers of mm", value, int | float)
-    return pair
-
-
-def size_of(value: Any) -> tuple[int, int] | None:
-    """(height, width) in pixels."""
-    pair: tuple[int, int] | None
-    pair = _pair("size", "whole numbers of pixels", value, int)
-    return pair
 
 
 def told(problems: dict[str, str]) -> str:
@@ -63,22 +38,6 @@ def told(problems: dict[str, str]) -> str:
     lines = [f"{name}: {problem}" for name, problem in problems.items()]
     noun = "scan" if len(lines) == 1 else "scans"
     return f"{len(lines)} {noun} cannot be used:\n" + "\n".join(lines)
-
-
-def _pair(name: str, what: str, value: Any, kind: Any) -> Any:
-    if value is None:
-        return None
-    pair = tuple(value) if isinstance(value, list | tuple) else (value, value)
-    fits = (
-        isinstance(v, kind) and not isinstance(v, bool) and 0 < v < math.inf
-        for v in pair
-    )  # fmt: skip
-    if len(pair) != 2 or not all(fits):
-        raise ValueError(
-            f"{name} must be {what} above 0, one or two (down, right), or None, got "
-            f"{value!r}"
-        )
-    return pair
 
 
 def modalities_of_challenge(modalities: Any) -> None:

@@ -7,14 +7,17 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from keras_condattn._frame import Frame
+from keras_condattn.datasets._arguments import (
+    check_one,
+    check_whole,
+    pair,
+    pixels,
+)
 from keras_condattn.datasets._split import SPLITS
 from keras_condattn.datasets.brats._arguments import (
     check_choices,
     check_modalities,
-    check_whole,
     modalities_of_challenge,
-    size_of,
-    spacing_of,
     told,
 )
 from keras_condattn.datasets.brats._files import (
@@ -137,7 +140,7 @@ def load(
     modalities_of_challenge(modalities)
     _check_split(split, protocol, fold, seed)
     check_choices(normalise, on_error, least_brain)
-    frame = Frame(None, spacing_of(spacing), size_of(size))
+    frame = Frame(None, pair("spacing", spacing), pixels("size", size))
     kinds = [*map(canonical, modalities), *([MASK] if labels else [])]
     folders = find_folders(root)
     found, problems = _seen(
@@ -216,10 +219,9 @@ def load_pictures(
         The data folders of the released code of arXiv 2104.02488.
     """
     check_modalities(modalities, None)
-    if split not in SPLITS:
-        raise ValueError(f"split must be one of {SPLITS}, got {split!r}")
+    check_one(SPLITS, split=split)
     check_choices(normalise, on_error, least_brain)
-    frame = Frame(None, None, size_of(size))
+    frame = Frame(None, None, pixels("size", size))
     kinds = [*map(canonical, modalities), *([MASK] if labels else [])]
     pictures = find_pictures(os.path.join(root, FOLDERS[split]), kinds)
     found, problems = _seen(
@@ -278,9 +280,6 @@ def _dealt(
 
 
 def _check_split(split: Any, protocol: Any, fold: Any, seed: Any) -> None:
-    one = {"split": (split, (*SPLITS, None)), "protocol": (protocol, PROTOCOLS)}
-    for name, (value, known) in one.items():
-        if value not in known:
-            raise ValueError(f"{name} must be one of {known}, got {value!r}")
-    check_whole("fold", fold)
-    check_whole("seed", seed)
+    check_one((*SPLITS, None), split=split)
+    check_one(PROTOCOLS, protocol=protocol)
+    check_whole(0, fold=fold, seed=seed)

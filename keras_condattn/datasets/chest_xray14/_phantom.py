@@ -1,19 +1,19 @@
 """Drawn radiographs in the layout of ChestX-ray14, for trying things without data."""
 
 import csv
-import operator
 import os
 import pathlib
-from typing import Any
 
 import numpy as np
 
+from keras_condattn.datasets._arguments import check_whole
 from keras_condattn.datasets._pictures import pillow
 from keras_condattn.datasets.chest_xray14._phantom_image import Chest
 from keras_condattn.datasets.chest_xray14._table import LISTED, NAME, PATIENT
 
 TABLE = "Data_Entry_2017.csv"
-SMALLEST, MOST = 48, 99_999
+MOST = 99_999
+SMALLEST, LARGEST = 48, 4096
 
 
 def write_phantoms(
@@ -39,7 +39,7 @@ def write_phantoms(
     Args:
         root: the folder, made where it is not there. Give it to `load`.
         images: how many. Defaults to 100.
-        size: pixels a side, at least 48. Defaults to 256.
+        size: pixels a side, 48 to 4096. Defaults to 256.
         seed: the same seed draws the same images, and `images` does not change those
             it begins with. Defaults to 0.
 
@@ -63,9 +63,9 @@ def write_phantoms(
     >>> source[0]["image"].shape, source.classes
     ((64, 64, 1), ('Nodule',))
     """
-    _check("images", images, 1, MOST)
-    _check("size", size, SMALLEST, 4096)
-    _check("seed", seed, 0, 2**63)
+    check_whole(1, MOST, images=images)
+    check_whole(SMALLEST, LARGEST, size=size)
+    check_whole(0, seed=seed)
     module, top = pillow(), pathlib.Path(root).expanduser()
     for path in (top / TABLE, top / "images"):
         if path.exists():
@@ -82,14 +82,3 @@ def write_phantoms(
     with open(top / TABLE, "w", newline="") as file:
         csv.writer(file).writerows([[NAME, LISTED, PATIENT], *rows])
     return top
-
-
-def _check(name: str, value: Any, least: int, most: int) -> None:
-    try:
-        number = least - 1 if isinstance(value, bool) else operator.index(value)
-    except TypeError:
-        number = least - 1
-    if not least <= number <= most:
-        raise ValueError(
-            f"{name} must be a whole number from {least} to {most}, got {value!r}"
-        )

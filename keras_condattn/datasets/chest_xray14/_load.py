@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from keras_condattn.datasets._arguments import check_one, check_whole
 from keras_condattn.datasets._pictures import pillow
 from keras_condattn.datasets.chest_xray14._files import (
     BOXES,
@@ -200,18 +201,12 @@ def _excluded(exclude: Any, nodules: Nodules | None) -> Sequence[str]:
 def _check(
     split: Any, protocol: Any, normalise: Any, channels: Any, on_error: Any, seed: Any
 ) -> None:
-    allowed: dict[str, tuple[Any, tuple[Any, ...]]] = {
-        "split": (split, (*SPLITS, None)),
-        "protocol": (protocol, PROTOCOLS),
-        "normalise": (normalise, NORMALISATIONS),
-        "channels": (channels, (1, 3)),
-        "on_error": (on_error, ("raise", "skip")),
-    }
-    for name, (value, known) in allowed.items():
-        if value not in known:
-            raise ValueError(f"{name} must be one of {known}, got {value!r}")
-    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
-        raise ValueError(f"seed must be a whole number of at least 0, got {seed!r}")
+    check_one((*SPLITS, None), split=split)
+    check_one(PROTOCOLS, protocol=protocol)
+    check_one(NORMALISATIONS, normalise=normalise)
+    check_one((1, 3), channels=channels)
+    check_one(("raise", "skip"), on_error=on_error)
+    check_whole(0, seed=seed)
 
 
 def _check_frame(

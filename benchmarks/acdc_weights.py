@@ -202,7 +202,11 @@ def notes(result):
 
 def table():
     """Markdown: what the published weights reach on the test patients."""
-    result = study.results(STUDY)["inside"]
+    return score_table(study.results(STUDY)["inside"])
+
+
+def score_table(result):
+    """Markdown: Dice and HD95 of each structure, mean ± s.d. over volumes."""
     rows = result["test"]["volumes"]
     cells = [["Dice"], ["HD95, mm"]]
     for line, (kind, digits) in zip(cells, (("dice", 3), ("hd95_mm", 1)), strict=True):

@@ -16,7 +16,13 @@ import keras
 import keras_condattn
 from benchmarks import acdc as hearts
 from benchmarks import scribble, study
-from benchmarks.acdc_weights import AUGMENTATION, PREPROCESSING, Joined
+from benchmarks.acdc_weights import (
+    AUGMENTATION,
+    PREPROCESSING,
+    Joined,
+    metrics,
+    score_table,
+)
 from keras_condattn.datasets import acdc
 from keras_condattn.weights import WeightsFacts, publish
 
@@ -97,21 +103,6 @@ def publish_weights():
     print(publish(model, facts).file)
 
 
-def metrics(result):
-    """What the card says was measured: mean ± s.d. over volumes."""
-    rows = result["test"]["volumes"]
-    found = {}
-    for kind, unit, digits in (("dice", "3-D Dice", 3), ("hd95_mm", "HD95 in mm", 1)):
-        found[f"{unit}, mean of the three"] = round(
-            result["test"][kind]["mean"], digits
-        )
-        for structure in hearts.STRUCTURES:
-            values = [r[structure][kind] for r in rows
-                      if r[structure]["dice"] is not None]  # fmt: skip
-            found[f"{unit}, {structure}"] = study.mean_sd(values, digits)
-    return found | {"test volumes": len(rows)}
-
-
 def protocol(result):
     recipe, terms = result["recipe"], scribble.loss_of(result["method"], 4).weights
     weighted = ", ".join(f"{weight:g} {name}" for name, weight in terms.items())
@@ -140,17 +131,7 @@ def notes(result):
 
 def table():
     """Markdown: what the published weights reach on the test patients."""
-    result = study.results(STUDY)[NAME]
-    rows = result["test"]["volumes"]
-    cells = [["Dice"], ["HD95, mm"]]
-    for line, (kind, digits) in zip(cells, (("dice", 3), ("hd95_mm", 1)), strict=True):
-        line.append(f"{result['test'][kind]['mean']:.{digits}f}")
-        line += [
-            study.mean_sd([r[s][kind] for r in rows if r[s]["dice"] is not None],
-                          digits)
-            for s in hearts.STRUCTURES
-        ]  # fmt: skip
-    return study.markdown(["", "mean", *hearts.STRUCTURES], cells)
+    return score_table(study.results(STUDY)[NAME])
 
 
 def main():

@@ -160,7 +160,9 @@ def ACMResNet101(
         attention_at: `"all"` blocks, the `"last"` of each stage, or stages and
             blocks by name, such as `("layer3", "layer4_0")`. Defaults to `"all"`.
         attention_options: arguments for an attention given by name, e.g.
-            `{"groups": 8}`. Defaults to None.
+            `{"groups": 8}`; `{"orthogonality": "output"}` makes ACM's orthogonality
+            one loss for the whole network (`SummedOrthogonality`), as released.
+            Defaults to None.
         return_attention: output a dict with the attention's maps at
             `"attention_<place>"`. Defaults to False.
         return_class_maps: output `{"logits": (B, classes), "class_activation_map":

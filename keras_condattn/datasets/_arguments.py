@@ -1,8 +1,10 @@
 """What the sources of volumes check in their arguments."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+from keras_condattn.datasets._augment import Augmentation
 
 
 def check_one(known: Sequence[Any], **values: Any) -> None:
@@ -67,3 +69,18 @@ def check_numbers(length: int, kind: Any, **values: Any) -> None:
         )
         if len(listed) != length or not fits:
             raise ValueError(f"{name} must be {length} {what} above 0, got {value!r}")
+
+
+def told(problems: Mapping[str, str], noun: str = "patient") -> str:
+    """A line for each patient, or scan, whose files cannot be used."""
+    lines = [f"{name}: {problem}" for name, problem in problems.items()]
+    nouns = noun if len(lines) == 1 else f"{noun}s"
+    return f"{len(lines)} {nouns} cannot be used:\n" + "\n".join(lines)
+
+
+def check_augment(augment: Any, volumes: bool) -> None:
+    """Raises ValueError for what is no augmentation, or one of whole volumes."""
+    if not isinstance(augment, bool | Augmentation):
+        raise ValueError(f"augment must be a bool or an Augmentation, got {augment!r}")
+    if augment and volumes:
+        raise ValueError("augment varies slices: load them with volumes=False")

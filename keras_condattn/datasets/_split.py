@@ -4,6 +4,8 @@ import hashlib
 from collections.abc import Mapping, Sequence
 
 SPLITS = ("train", "validation", "test")
+# Of the patients that are not in the test fold, one in eight validates.
+VALIDATION = 8
 
 # 70 / 10 / 20 per cent of any ten in a row.
 _DEAL = (
@@ -63,6 +65,25 @@ def folds(
     # One group after another, so that neither a group nor the whole is uneven.
     order = sorted(patients, key=lambda p: (groups[p], rank(p, seed)))
     return {patient: place % count for place, patient in enumerate(order)}
+
+
+def by_fold(
+    patients: Sequence[str], groups: Mapping[str, str], seed: int, count: int, fold: int
+) -> dict[str, str]:
+    """The split of each patient: one of `count` folds tests, of the rest some validate.
+
+    Args:
+        patients: their ids.
+        groups: the group of each, spread evenly over the folds.
+        seed: of the order in which they are dealt.
+        count: of folds.
+        fold: the one that tests. Of the others one patient in eight validates.
+    """
+    outer = folds(patients, groups, seed, count)
+    rest = [patient for patient in patients if outer[patient] != fold]
+    inner = folds(rest, groups, seed, VALIDATION)
+    split = dict.fromkeys(patients, "test")
+    return split | {p: ("train", "validation")[inner[p] == 0] for p in rest}
 
 
 def rank(name: str, seed: int) -> str:

@@ -15,11 +15,10 @@ from keras_condattn._frame import STILL, Frame, Pose
 from keras_condattn.datasets._augment import Augmentation
 from keras_condattn.datasets._epochs import Epochs
 from keras_condattn.datasets._pen import SimulatedScribbles
+from keras_condattn.datasets._recent import recalled
 
 Labels = NDArray[np.uint8]
 Arrays = dict[str, NDArray[Any]]
-# Volumes kept while their slices are read one after another.
-RECENT = 2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -131,16 +130,13 @@ class Volumes(Epochs, abc.ABC):
 
     def _native(self, number: int) -> Native:
         """The arrays of a volume, its grey levels normalised."""
-        if number in self._kept:
-            return self._kept[number]
-        found = self._read(number, kinds_of(self.labels, self.scribbles))
-        levels = self.frame.normalised(found.image, self.seen[number].step)
-        native = dataclasses.replace(found, image=levels)
-        if not self.cache:
-            for old in list(self._kept)[: len(self._kept) - RECENT + 1]:
-                self._kept.pop(old, None)  # another thread may have been faster
-        self._kept[number] = native
-        return native
+
+        def read() -> Native:
+            found = self._read(number, kinds_of(self.labels, self.scribbles))
+            levels = self.frame.normalised(found.image, self.seen[number].step)
+            return dataclasses.replace(found, image=levels)
+
+        return recalled(self._kept, number, read, self.cache)
 
     def _slice(self, number: int, native: Native, z: int) -> Arrays:
         """The arrays (h, w) of a slice, anew in each epoch where they vary."""

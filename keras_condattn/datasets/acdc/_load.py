@@ -8,11 +8,13 @@ from collections.abc import Sequence
 
 from keras_condattn._frame import NORMALISATIONS, Frame
 from keras_condattn.datasets._arguments import (
+    check_augment,
     check_one,
     check_some,
     check_whole,
     pair,
     pixels,
+    told,
 )
 from keras_condattn.datasets._augment import Augmentation
 from keras_condattn.datasets._pen import SimulatedScribbles, check_pen
@@ -152,10 +154,7 @@ def load(
     check_whole(0, FOLDS - 1, fold=fold)
     if not 0 < share <= 1:
         raise ValueError(f"share must be above 0 and at most 1, got {share!r}")
-    if not isinstance(augment, bool | Augmentation):
-        raise ValueError(f"augment must be a bool or an Augmentation, got {augment!r}")
-    if augment and volumes:
-        raise ValueError("augment varies slices: load them with volumes=False")
+    check_augment(augment, volumes)
     if not isinstance(scribbles, bool | SimulatedScribbles):
         raise ValueError(
             f"scribbles must be a bool or a SimulatedScribbles, got {scribbles!r}"
@@ -165,9 +164,9 @@ def load(
     kinds = kinds_of(labels, scribbles)
     found, problems = _found(root, phases, kinds, conditioning, frame)
     if problems and (on_error == "raise" or not found):
-        raise ValueError(_told(problems))
+        raise ValueError(told(problems))
     if problems:
-        warnings.warn(f"left out: {_told(problems)}", stacklevel=2)
+        warnings.warn(f"left out: {told(problems)}", stacklevel=2)
     chosen = _chosen(found, split, protocol, fold, seed)
     kept = subset(chosen, _groups(found), share, subset_seed)
     pairs = [one for patient in sorted(kept) for one in found[patient]]
@@ -254,9 +253,3 @@ def _twins(found: Found) -> dict[str, str]:
                 if leader in (mine, other):
                     leaders[member] = min(mine, other)
     return {member: leader for member, leader in leaders.items() if member != leader}
-
-
-def _told(problems: dict[str, str]) -> str:
-    lines = [f"{patient}: {problem}" for patient, problem in problems.items()]
-    noun = "patient" if len(lines) == 1 else "patients"
-    return f"{len(lines)} {noun} cannot be used:\n" + "\n".join(lines)

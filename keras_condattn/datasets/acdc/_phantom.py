@@ -2,13 +2,13 @@
 
 import os
 import pathlib
-import tempfile
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from keras_condattn.datasets._arguments import check_numbers, check_whole
+from keras_condattn.datasets._folders import write_folders
 from keras_condattn.datasets._nifti import nibabel, write_nifti
 from keras_condattn.datasets.acdc._files import GROUPS, PHASES
 from keras_condattn.datasets.acdc._phantom_heart import Heart, cut
@@ -90,21 +90,13 @@ def write_phantoms(
     nibabel()
     top = pathlib.Path(root).expanduser()
     folders = [top / "training" / f"patient{n:03d}" for n in range(1, patients + 1)]
-    there = [folder.name for folder in folders if folder.exists()]
-    if there:
-        raise FileExistsError(
-            f"root: {', '.join(there[:5])} exist already in {str(top / 'training')!r}; "
-            "name another folder"
-        )
-    (top / "training").mkdir(parents=True, exist_ok=True)
-    for number, folder in enumerate(folders, 1):
+
+    def write(number: int, folder: pathlib.Path) -> None:
         rng = np.random.default_rng([seed, number])
         group = GROUPS[(number - 1) % len(GROUPS)]
-        with tempfile.TemporaryDirectory(dir=top / "training") as scratch:
-            part = pathlib.Path(scratch) / folder.name
-            part.mkdir()
-            _write_patient(part, group, slices, size, spacing, rng)
-            part.rename(folder)
+        _write_patient(folder, group, slices, size, spacing, rng)
+
+    write_folders(folders, write)
     return top
 
 

@@ -3,13 +3,12 @@
 from collections.abc import Mapping
 
 from keras_condattn.datasets._split import SPLITS as SPLITS
+from keras_condattn.datasets._split import by_fold
 from keras_condattn.datasets._split import folds as folds_of
 
 PROTOCOLS = ("stratified", "blocks", "official")
 FOLDS = 5
 BLOCK = 20
-# Of the patients that are not in the test fold, one in eight validates.
-VALIDATION = 8
 
 
 def deal(
@@ -48,11 +47,7 @@ def deal(
         split = {p: ("train", "validation")[folds[p] == fold] for p in train}
         split |= {p: "test" for p in leaders if parts[p] == "testing"}
     else:
-        folds = folds_of(leaders, groups, seed, FOLDS)
-        rest = [p for p in leaders if folds[p] != fold]
-        inner = folds_of(rest, groups, seed, VALIDATION)
-        split = {p: "test" for p in leaders}
-        split |= {p: ("train", "validation")[inner[p] == 0] for p in rest}
+        split = by_fold(leaders, groups, seed, FOLDS, fold)
     return split | {twin: split[leader] for twin, leader in twins.items()}
 
 

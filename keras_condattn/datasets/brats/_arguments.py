@@ -33,13 +33,6 @@ def check_choices(normalise: Any, on_error: Any, least_brain: Any) -> None:
         raise ValueError(f"least_brain must be from 0 to 1, got {least_brain!r}")
 
 
-def told(problems: dict[str, str]) -> str:
-    """A line for each scan that cannot be used."""
-    lines = [f"{name}: {problem}" for name, problem in problems.items()]
-    noun = "scan" if len(lines) == 1 else "scans"
-    return f"{len(lines)} {noun} cannot be used:\n" + "\n".join(lines)
-
-
 def modalities_of_challenge(modalities: Any) -> None:
     """Raises ValueError for what the challenge never had."""
     check_modalities(modalities, MODALITIES)

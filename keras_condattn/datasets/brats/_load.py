@@ -12,13 +12,13 @@ from keras_condattn.datasets._arguments import (
     check_whole,
     pair,
     pixels,
+    told,
 )
 from keras_condattn.datasets._split import SPLITS
 from keras_condattn.datasets.brats._arguments import (
     check_choices,
     check_modalities,
     modalities_of_challenge,
-    told,
 )
 from keras_condattn.datasets.brats._files import (
     MASK,
@@ -256,9 +256,9 @@ def _seen(
         except (ValueError, OSError) as error:
             problems[name] = str(error)
     if problems and (on_error == "raise" or not found):
-        raise ValueError(told(problems))
+        raise ValueError(told(problems, "scan"))
     if problems:
-        warnings.warn(f"left out: {told(problems)}", stacklevel=3)
+        warnings.warn(f"left out: {told(problems, 'scan')}", stacklevel=3)
     return found, problems
 
 

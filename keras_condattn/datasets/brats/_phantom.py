@@ -2,12 +2,12 @@
 
 import os
 import pathlib
-import tempfile
 from typing import Any
 
 import numpy as np
 
 from keras_condattn.datasets._arguments import check_numbers, check_whole
+from keras_condattn.datasets._folders import write_folders
 from keras_condattn.datasets._nifti import nibabel, write_nifti
 from keras_condattn.datasets.brats._phantom_head import Head, show
 
@@ -85,28 +85,20 @@ def write_phantoms(
     nibabel()
     top = pathlib.Path(root).expanduser()
     folders = [top / f"phantom_{number:03d}" for number in range(1, patients + 1)]
-    there = [folder.name for folder in folders if folder.exists()]
-    if there:
-        raise FileExistsError(
-            f"root: {', '.join(there[:5])} exist already in {str(top)!r}; name another "
-            "folder"
-        )
-    top.mkdir(parents=True, exist_ok=True)
     axes = [
         (np.arange(n) - (n - 1) / 2) * step
         for n, step in zip((slices, *size), spacing, strict=True)
     ]
     grid = np.stack(np.meshgrid(*axes, indexing="ij"))
-    for number, folder in enumerate(folders, 1):
+
+    def write(number: int, folder: pathlib.Path) -> None:
         rng = np.random.default_rng([seed, number])
         volumes = show(Head.draw(slices * spacing[0], rng), grid, spacing, rng)
-        with tempfile.TemporaryDirectory(dir=top) as scratch:
-            part = pathlib.Path(scratch) / folder.name
-            part.mkdir()
-            for kind, array in volumes.items():
-                path = part / f"{folder.name}_{kind}.nii.gz"
-                write_nifti(path, array, {"spacing": spacing})
-            part.rename(folder)
+        for kind, array in volumes.items():
+            path = folder / f"{folder.name}_{kind}.nii.gz"
+            write_nifti(path, array, {"spacing": spacing})
+
+    write_folders(folders, write)
     return top
 
 

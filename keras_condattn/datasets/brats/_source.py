@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_condattn._frame import Frame
+from keras_condattn.datasets._recent import recalled
 from keras_condattn.datasets.brats._files import MASK, Scan, canonical
 from keras_condattn.datasets.brats._read import (
     Seen,
@@ -19,8 +20,6 @@ from keras_condattn.datasets.brats._read import (
 )
 
 Arrays = dict[str, NDArray[Any]]
-# Scans kept while their slices are read one after another.
-RECENT = 2
 
 
 class Brains:
@@ -147,14 +146,7 @@ class Brains:
         return np.array([look.spacing[0], *inplane], "float32")
 
     def _arrays(self, number: int) -> Arrays:
-        if number in self._kept:
-            return self._kept[number]
-        arrays = self._read(number)
-        if not self.cache:
-            for old in list(self._kept)[: len(self._kept) - RECENT + 1]:
-                self._kept.pop(old, None)  # another thread may have been faster
-        self._kept[number] = arrays
-        return arrays
+        return recalled(self._kept, number, lambda: self._read(number), self.cache)
 
     def _read(self, number: int) -> Arrays:
         scan, spacing = self.scans[number], native_spacing(self.seen[number].spacing)

@@ -2,13 +2,10 @@
 
 from collections.abc import Sequence
 
-from keras_condattn.datasets._split import folds as folds_of
-from keras_condattn.datasets._split import rank
+from keras_condattn.datasets._split import by_fold, rank
 
 PROTOCOLS = ("folds", "leave_one_out")
 FOLDS = 5
-# Of the patients that are not in the test fold, one in eight validates.
-VALIDATION = 8
 
 
 def deal(
@@ -43,9 +40,4 @@ def deal(
         split = dict.fromkeys(order, "train")
         split[order[(fold + 1) % len(order)]] = "validation"
         return split | {order[fold]: "test"}
-    alike = dict.fromkeys(patients, "")
-    folds = folds_of(patients, alike, seed, FOLDS)
-    rest = [patient for patient in patients if folds[patient] != fold]
-    inner = folds_of(rest, alike, seed, VALIDATION)
-    split = dict.fromkeys(patients, "test")
-    return split | {p: ("train", "validation")[inner[p] == 0] for p in rest}
+    return by_fold(patients, dict.fromkeys(patients, ""), seed, FOLDS, fold)

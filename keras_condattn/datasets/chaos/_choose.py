@@ -3,15 +3,13 @@
 from collections.abc import Sequence
 
 from keras_condattn.datasets._arguments import check_some
-from keras_condattn.datasets._split import folds as folds_of
+from keras_condattn.datasets._split import by_fold
 from keras_condattn.datasets._volumes import Seen
 from keras_condattn.datasets.chaos._files import SEQUENCES, Case
 from keras_condattn.datasets.chaos._read import read
 from keras_condattn.datasets.chaos._source import MR
 
 Found = dict[str, list[tuple[Case, Seen]]]
-# Of the patients that are not in the test fold, one in eight validates.
-VALIDATION = 8
 
 
 def cases_of(
@@ -91,14 +89,10 @@ def _patient(
 def choose(
     patients: list[str], split: str | None, folds: int, fold: int, seed: int
 ) -> list[str]:
+    """The patients of a split, or all of them for None."""
     if split is None:
         return patients
-    alike = dict.fromkeys(patients, "")
-    outer = folds_of(patients, alike, seed, folds)
-    rest = [patient for patient in patients if outer[patient] != fold]
-    inner = folds_of(rest, alike, seed, VALIDATION)
-    sides = {patient: "test" for patient in patients}
-    sides |= {p: "validation" if inner[p] == 0 else "train" for p in rest}
+    sides = by_fold(patients, dict.fromkeys(patients, ""), seed, folds, fold)
     chosen = [patient for patient in patients if sides[patient] == split]
     if not chosen:
         raise ValueError(

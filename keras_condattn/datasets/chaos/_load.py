@@ -6,11 +6,13 @@ from collections.abc import Sequence
 
 from keras_condattn._frame import NORMALISATIONS, Frame
 from keras_condattn.datasets._arguments import (
+    check_augment,
     check_one,
     check_some,
     check_whole,
     pair,
     pixels,
+    told,
 )
 from keras_condattn.datasets._augment import Augmentation
 from keras_condattn.datasets._pen import SimulatedScribbles, check_pen
@@ -142,7 +144,8 @@ def load(
     check_whole(2, folds=folds)
     check_whole(0, folds - 1, fold=fold)
     check_whole(0, seed=seed)
-    _check_source(augment, volumes, scribbles)
+    check_augment(augment, volumes)
+    _check_scribbles(scribbles)
     frame = Frame(normalise, pair("spacing", spacing), pixels("size", size))
     cases = cases_of(find_cases(root), sequences)
     check_facts(cases, conditioning)
@@ -150,9 +153,9 @@ def load(
     check_pen(scribbles, len(greys(first.sequence)))
     found, problems = look(cases, sequences or (), labels or scribbles is not None)
     if problems and (on_error == "raise" or not found):
-        raise ValueError(_told(problems))
+        raise ValueError(told(problems))
     if problems:
-        warnings.warn(f"left out: {_told(problems)}", stacklevel=2)
+        warnings.warn(f"left out: {told(problems)}", stacklevel=2)
     chosen = choose(list(found), split, folds, fold, seed)
     pairs = [one for patient in chosen for one in found[patient]]
     return Abdomens(
@@ -163,19 +166,9 @@ def load(
     )  # fmt: skip
 
 
-def _check_source(augment: object, volumes: bool, scribbles: object) -> None:
-    if not isinstance(augment, bool | Augmentation):
-        raise ValueError(f"augment must be a bool or an Augmentation, got {augment!r}")
-    if augment and volumes:
-        raise ValueError("augment varies slices: load them with volumes=False")
+def _check_scribbles(scribbles: object) -> None:
     if scribbles is not None and not isinstance(scribbles, SimulatedScribbles):
         raise ValueError(
             "scribbles must be a SimulatedScribbles, which says how to draw them "
             f"(CHAOS has none), or None, got {scribbles!r}"
         )
-
-
-def _told(problems: dict[str, str]) -> str:
-    lines = [f"{patient}: {problem}" for patient, problem in problems.items()]
-    noun = "patient" if len(lines) == 1 else "patients"
-    return f"{len(lines)} {noun} cannot be used:\n" + "\n".join(lines)

@@ -18,7 +18,7 @@ README = (ROOT / "README.md").read_text()
 
 def test_code_runs(tmp_path):
     blocks = re.findall(r"```python\n(.*?)```", README, re.S)
-    assert len(blocks) == 3
+    assert len(blocks) == 6
     hearts = acdc.write_phantoms(tmp_path / "ACDC", 1, slices=2, size=(80, 90))
     backend = keras.backend.backend()
     code = "\n".join(blocks).replace('"tensorflow"  #', f'"{backend}"  #')

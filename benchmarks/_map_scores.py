@@ -16,12 +16,15 @@ from keras_condattn.models import (
 READINGS = {"grad_cam": grad_cam, "grad_cam_plus_plus": grad_cam_plus_plus}
 # One layer earlier, at `backbone`, Grad-CAM is CAM: what follows is linear.
 LAYER = "decoder_s1_2_relu"
+# Slices with less brain were left out of training (`brats.load`): there is none to see.
+LEAST_BRAIN = 0.02
 
 
 def readings(model, items, modalities, method):
     """Maps (slices, H, W) and what the classifiers say (slices,), patient by patient.
 
-    Under "fused" those of all modalities, and each modality alone under its name.
+    Under "fused" those of all modalities, and each modality alone under its name. A
+    slice of air is negative whatever a classifier says of it.
     """
     x = {m: np.concatenate([item[m] for item in items]) for m in modalities}
     out = model.predict(x, batch_size=16, verbose=0)
@@ -36,9 +39,11 @@ def readings(model, items, modalities, method):
             )[..., 0]
             for m in modalities
         }  # fmt: skip
+    brain = np.any([array != 0 for array in x.values()], 0).mean((1, 2, 3))
     found = {}
     for name, of in {"fused": modalities, **{m: (m,) for m in modalities}}.items():
         said = np.mean([logits[m] for m in of], 0).argmax(-1)
+        said = np.where(brain < LEAST_BRAIN, 0, said)
         found[name] = (
             by_patient(fuse_maps({m: maps[m] for m in of}), items),
             by_patient(said, items),

@@ -112,6 +112,66 @@ def test_hearts_from_nifti(run, tmp_path):
     assert set(guide["scores"][0]) >= {"dice", "dice_1", "hd95_3"}
 
 
+def test_hearts_from_scribbles(run, tmp_path):
+    for module in ("nibabel", "scipy", "skimage"):
+        pytest.importorskip(module)
+    guide, (out, _) = run("hearts_from_scribbles.py")
+    assert_pictures(tmp_path, ["strokes.png", "curves.png", "scribbles.png"])
+    assert not guide["REAL"] and "drawn hearts" in out
+    # Strokes by hand are true, name every class, and lie in a file that `load` reads.
+    own, known = guide["own"], guide["own"] != 4
+    assert guide["right"] == 1 and set(own[known]) == {0, 1, 2, 3}
+    assert set(guide["simulated"].ravel()) == {0, 1, 2, 3, 4}
+    written = guide["acdc"].load(guide["drawn"], volumes=True, scribbles=True)[4]
+    assert written["id"] == "patient003_ED"
+    np.testing.assert_array_equal(written["scribble"], guide["scribbles"])
+    np.testing.assert_array_equal(written["scribble"][2], own)
+    # They are trained on, and no dense label is.
+    assert "patient003" in guide["train"].patients and "label" not in guide["train"][0]
+    terms = ["partial_cross_entropy", "gated_crf", "attentive_similarity"]
+    for number, curve in enumerate(guide["curves"].values(), 1):
+        mean = {"mean_similarity"} if number == 3 else set()
+        assert set(curve) == {"loss", *terms[:number]} | mean
+        assert np.isfinite(list(curve.values())).all()
+    for labels in guide["predicted"].values():
+        assert [label.shape for label in labels] == [(4, 40, 40)] * 4
+    assert all(len(dice) == 3 for dice, _ in guide["scores"].values())
+    assert np.isfinite([hd95 for _, hd95 in guide["scores"].values()]).all()
+
+
+def test_masks_from_labels(run, tmp_path):
+    pytest.importorskip("nibabel")
+    pytest.importorskip("scipy")
+    guide, (out, _) = run("masks_from_labels.py")
+    assert_pictures(tmp_path, ["labels.png", "curves.png", "masks.png"])
+    assert not guide["REAL"] and "drawn brains" in out
+    held_out = {item["id"] for item in guide["validation"] + guide["test"]}
+    assert len(held_out) == 3 and not held_out & set(guide["train"].patients)
+    # Without agreement its terms are neither computed nor logged.
+    agreement = {"equivariance", "cross_modality", "kl"}
+    assert not agreement & set(guide["before"]) and agreement <= set(guide["after"])
+    for name, history in {"plain": guide["before"], "full": guide["after"]}.items():
+        (path,) = tmp_path.rglob(f"{name}.csv")
+        assert set(history) <= set(path.read_text().split("\n")[0].split(","))
+    assert len(guide["results"]) == 5
+    for result in guide["results"].values():
+        for item, *found, score in zip(
+            guide["test"], result["maps"], result["said"], result["masks"],
+            result["scores"], strict=True,
+        ):  # fmt: skip
+            maps, said, masks = found
+            above = (maps > result["threshold"]) & (said == 1)[:, None, None]
+            assert masks.shape == item["label"].shape and (masks == above).all()
+            assert 0 <= score["dice"] <= 1 and np.isfinite(score["assd"])
+    # No test patient helps to choose a threshold.
+    maps, said = guide["look"](guide["full"], guide["validation"])
+    truth = [item["label"] for item in guide["validation"]]
+    threshold, _ = keras_condattn.models.choose_threshold(maps, truth, said)
+    assert threshold == guide["results"]["full method"]["threshold"]
+    patient, z = guide["shown"][-1]
+    assert guide["test"][patient]["positive"][z] == 0
+
+
 def test_shipped_weights_are_those_the_guide_asks_for():
     records = keras_condattn.list_weights()
     if not records:

@@ -30,6 +30,7 @@ def ACMResNeXt50(
     return_attention: bool = False,
     return_class_maps: bool = False,
     stride_in_1x1: bool = False,
+    output_stride: int = 32,
     classifier_activation: Any = None,
     data_format: DataFormat | None = None,
     name: str = "acm_resnext50",
@@ -67,6 +68,8 @@ def ACMResNeXt50(
             (B, *S, classes)}`. Defaults to False.
         stride_in_1x1: put the stride of a stage on the first 1x1 convolution of its
             first block, in place of the 3x3. Defaults to False.
+        output_stride: pixels of the image from one pixel of the class maps to the
+            next: 32, or 16 or 8 for finer maps by dilation. Defaults to 32.
         classifier_activation: of the scores: None for logits, or e.g. `"sigmoid"`.
             Defaults to None.
         data_format: `"channels_last"` or `"channels_first"`. None means
@@ -105,6 +108,7 @@ def ACMResNeXt50(
         pooling=pooling,
         return_class_maps=return_class_maps,
         stride_in_1x1=stride_in_1x1,
+        output_stride=output_stride,
         classifier_activation=classifier_activation,
         data_format=data_format,
         name=name,
@@ -127,6 +131,7 @@ def ACMResNeXt101(
     return_attention: bool = False,
     return_class_maps: bool = False,
     stride_in_1x1: bool = False,
+    output_stride: int = 32,
     classifier_activation: Any = None,
     data_format: DataFormat | None = None,
     name: str = "acm_resnext101",
@@ -164,6 +169,8 @@ def ACMResNeXt101(
             (B, *S, classes)}`. Defaults to False.
         stride_in_1x1: put the stride of a stage on the first 1x1 convolution of its
             first block, in place of the 3x3. Defaults to False.
+        output_stride: pixels of the image from one pixel of the class maps to the
+            next: 32, or 16 or 8 for finer maps by dilation. Defaults to 32.
         classifier_activation: of the scores: None for logits, or e.g. `"sigmoid"`.
             Defaults to None.
         data_format: `"channels_last"` or `"channels_first"`. None means
@@ -202,6 +209,7 @@ def ACMResNeXt101(
         pooling=pooling,
         return_class_maps=return_class_maps,
         stride_in_1x1=stride_in_1x1,
+        output_stride=output_stride,
         classifier_activation=classifier_activation,
         data_format=data_format,
         name=name,

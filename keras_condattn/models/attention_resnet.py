@@ -33,6 +33,7 @@ def attention_resnet(
     pooling: str = "max",
     return_class_maps: bool = False,
     stride_in_1x1: bool = False,
+    output_stride: int = 32,
     classifier_activation: Any = None,
     data_format: DataFormat | None = None,
     name: str = "attention_resnet",
@@ -83,6 +84,11 @@ def attention_resnet(
         stride_in_1x1: put the stride of a stage on the first 1x1 convolution, as in
             the original ResNet, in Keras Applications and in the authors' detection
             code. Defaults to False.
+        output_stride: pixels of the image from one pixel of the class maps to the
+            next: 32, or 16 or 8 for finer maps, where the last stage or two dilate
+            their 3x3 convolutions in place of striding (torchvision's
+            `replace_stride_with_dilation`). The weights are the same, and without
+            attention every second (fourth) pixel of the maps is. Defaults to 32.
         classifier_activation: of the scores: None for logits, or e.g. `"sigmoid"`.
             Defaults to None.
         data_format: `"channels_last"` or `"channels_first"`. None means
@@ -115,6 +121,8 @@ def attention_resnet(
     """
     data_format = check_data_format(data_format)  # type: ignore[assignment]
     sizes, blocks = spatial_sizes(input_shape, str(data_format)), _checked(blocks)
+    if isinstance(output_stride, bool) or output_stride not in (8, 16, 32):
+        raise ValueError(f"output_stride must be 8, 16 or 32, got {output_stride!r}")
     make = attention_factory(
         attention, attention_options, return_attention, str(data_format)
     )
@@ -128,10 +136,12 @@ def attention_resnet(
         stage, block = map(int, place.removeprefix("layer").split("_"))
         planes = scaled(64 * 2 ** (stage - 1), width)
         inner = cardinality * scaled(planes, group_width / 64)
-        strides = (2, 1) if stride_in_1x1 else (1, 2)
-        if block or stage == 1:
-            strides = (1, 1)
-        x = _block(net, x, (inner, 4 * planes), strides, cardinality, place, not block)
+        stride, dilation = _steps(stage, not block, output_stride, stride_in_1x1)
+        strides = (stride, 1) if stride_in_1x1 else (1, stride)
+        x = _block(
+            net, x, (inner, 4 * planes), strides, dilation, cardinality, place,
+            not block,
+        )  # fmt: skip
     return class_map_classifier(
         net, image, x, classes, pooling=pooling, name=name,
         classifier_activation=classifier_activation,
@@ -146,11 +156,24 @@ def _checked(blocks: Sequence[int]) -> Sequence[int]:
     return blocks
 
 
+def _steps(
+    stage: int, first: bool, output_stride: int, stride_in_1x1: bool
+) -> tuple[int, int]:
+    """Stride of a block, and dilation of its 3x3 convolution.
+
+    A stride that is left out doubles the dilation of every 3x3 convolution behind it.
+    """
+    before, after = (max(2**s // output_stride, 1) for s in (stage, stage + 1))
+    stride = 2 if first and stage > 1 and after == 1 else 1
+    return stride, before if first and not stride_in_1x1 else after
+
+
 def _block(
     net: Backbone,
     x: Tensor,
     channels: tuple[int, int],
     strides: tuple[int, int],
+    dilation: int,
     groups: int,
     name: str,
     project: bool,
@@ -158,7 +181,10 @@ def _block(
     inner, outer = channels
     y = net.conv(x, inner, 1, strides[0], name=f"{name}_conv1")
     y = net.relu(net.norm(y, f"{name}_bn1"), f"{name}_relu1")
-    y = net.conv(y, inner, 3, strides[1], groups=groups, name=f"{name}_conv2")
+    y = net.conv(
+        y, inner, 3, strides[1], groups=groups, dilation_rate=dilation,
+        name=f"{name}_conv2",
+    )  # fmt: skip
     y = net.relu(net.norm(y, f"{name}_bn2"), f"{name}_relu2")
     y = net.norm(net.conv(y, outer, 1, name=f"{name}_conv3"), f"{name}_bn3")
     y = net.attend(y, name)

@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from helpers import to_format
+from helpers import from_format, to_format
 
 from keras_condattn import layers
 from keras_condattn.models import (
@@ -183,3 +183,29 @@ def test_where_the_first_pixel_of_the_map_looks(make, first):
     np.testing.assert_allclose(
         bump, bump[::-1, ::-1], rtol=0.01, atol=0.01 * bump.max()
     )
+
+
+@pytest.mark.parametrize(("output_stride", "every"), [(16, 2), (8, 4)])
+@pytest.mark.parametrize("options", [{}, {"cardinality": 2, "stride_in_1x1": True}])
+def test_finer_maps_hold_the_coarse_ones(output_stride, every, options, data_format):
+    blocks = {"blocks": (1, 1, 2, 2), "size": (72, 64), "return_class_maps": True}
+    coarse, fine = (
+        resnet(data_format, attention=None, output_stride=step, **blocks, **options)
+        for step in (32, output_stride)
+    )
+    fine.set_weights(coarse.get_weights())
+    x = np.random.default_rng(0).normal(size=(2, *coarse.input_shape[1:]))
+    expected, actual = (
+        from_format(model.predict_on_batch(x)["class_activation_map"], data_format)
+        for model in (coarse, fine)
+    )
+    assert actual.shape[1:3] == (-(-72 // output_stride), 64 // output_stride)
+    np.testing.assert_allclose(
+        actual[:, ::every, ::every], expected, rtol=1e-4, atol=1e-5
+    )
+
+
+@pytest.mark.parametrize("wrong", [4, 64, 16.5, True, None])
+def test_output_stride_is_named(wrong):
+    with pytest.raises(ValueError, match=r"output_stride must be 8, 16 or 32, got"):
+        resnet(output_stride=wrong)

@@ -31,6 +31,10 @@ class ScribbleLoss(keras.losses.Loss):
     F   = max(1 - mean K / similarity_floor, 0)^2
     ```
 
+    CRF and S sum over a window and take the mean over pixels, so they grow with the
+    number of neighbours: at radius 5 CRF may be several times PCE while nothing is
+    learned, and half the radius asks for about four times the weight.
+
     A sample counts as `single_class`, so that its K plays no part in S, where its
     scribble names one class or none: what is known of it says nothing of which
     pixels differ. No dense label is looked at.
@@ -49,7 +53,8 @@ class ScribbleLoss(keras.losses.Loss):
             0.0.
         floor_weight: of F. Defaults to 1.0.
         radius: of the CRF's window, in pixels of the image. Defaults to 5.
-        similarity_radius: of the window of K, in pixels of its grid. Defaults to 5.
+        similarity_radius: of the window of K, in pixels of its grid, as the network
+            was built. Defaults to 5.
         sigma_xy: of both windows, in pixels. Defaults to 6.0.
         sigma_image: of the CRF, in the image's units. Defaults to 0.1.
         from_logits: whether predictions are logits. Defaults to True.

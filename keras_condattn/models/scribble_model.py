@@ -1,5 +1,6 @@
 """A network that learns masks from images and scribbles alone."""
 
+import math
 from typing import Any
 
 import keras
@@ -162,6 +163,14 @@ class ScribbleModel(ConditionedModel):
                 f"loss: {' and '.join(sorted(wanted))} needs an output 'similarity', "
                 "which this network does not give; set similarity_weight=0 and "
                 "similarity_floor=0"
+            )
+        radius = loss.similarity_radius
+        places = self.output["similarity"].shape[-1] if wanted else None
+        if places not in (None, (2 * radius + 1) ** 2):
+            raise ValueError(
+                f"loss: similarity_radius is {radius}, a window of "
+                f"{(2 * radius + 1) ** 2} places; the network was built with "
+                f"similarity_radius={(math.isqrt(places) - 1) // 2} and gives {places}"
             )
 
     def _check_scribble(self, x: Any, y: Any) -> None:

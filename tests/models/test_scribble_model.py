@@ -184,6 +184,8 @@ def test_bad_input_is_named_before_anything_changes(data_format):
                 method(image, given)
     for one, other in zip(before, model.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
+    with pytest.raises(ValueError, match=r"is 1, .* of 9 .* similarity_radius=2 .* 25"):
+        compiled(data_format, {"similarity_radius": 2}).fit(image, y["scribble"])
     other = network(data_format)
     other.compile("sgd", "mse")
     with pytest.raises(ValueError, match=r"loss must be a .*ScribbleLoss"):

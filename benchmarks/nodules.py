@@ -10,7 +10,7 @@ weights. Training images get nodules drawn anew each epoch; every test image is 
 into several times, the same way for all networks. A seed sets the weights, the order,
 the nodules of training and the augmentation. Size, steps, depth and nodules were chosen
 on validation images, so that the network without attention learns and is not perfect:
-with nodules a little fainter (contrast 0.3 to 0.8) it did not leave chance in 1200 steps.
+with nodules a little fainter (contrast 0.3 to 0.8) it had hardly begun in 1200 steps.
 One JSON a run, under benchmarks/results/nodules.
 """
 

@@ -62,8 +62,13 @@ VARIANTS = {
     "lambda 0.01": ("acm", ACM | {"orthogonality_weight": 0.01}),
     "lambda 1": ("acm", ACM | {"orthogonality_weight": 1.0}),
     "sum over modules": ("acm", ACM | {"orthogonality": "output"}),
+    "none, trained on": (None, None),
+    "acm, into the trained": ("acm", ACM),
 }
-EVERY_SEED = tuple(VARIANTS)[:8]
+# As the paper's networks start from ImageNet's parameters, these start from what
+# "none" has learned with the same seed; the attention is fresh.
+FROM_NONE = ("none, trained on", "acm, into the trained")
+EVERY_SEED = (*tuple(VARIANTS)[:8], *FROM_NONE)
 
 
 class Drawn:
@@ -157,6 +162,8 @@ def train(variant, seed, options):
     """One run, and its weights under outputs/."""
     keras.utils.set_random_seed(seed)
     model = build(variant)
+    if variant in FROM_NONE:
+        start_from("none", model, seed)
     recipe = RECIPE | ({"steps": options.steps} if options.steps else {})
     result = fit(model, load(options.data, "train", seed), seed, recipe)
     weights_file(variant, seed).parent.mkdir(parents=True, exist_ok=True)
@@ -166,6 +173,14 @@ def train(variant, seed, options):
     for split in DRAWINGS:
         result[split] = measure(localiser, load(options.data, split))
     return {"variant": variant, "seed": seed, **result}
+
+
+def start_from(variant, model, seed):
+    """Takes over what another run has learned, layer by layer."""
+    donor = build(variant)
+    donor.load_weights(weights_file(variant, seed))
+    for layer in donor.layers:
+        model.get_layer(layer.name).set_weights(layer.get_weights())
 
 
 def key(variant, seed):

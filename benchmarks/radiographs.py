@@ -13,6 +13,7 @@ import keras
 import numpy as np
 
 from benchmarks import nodules, study
+from benchmarks._localisation import stacked
 from keras_condattn.datasets import chest_xray14
 from keras_condattn.metrics import mean_auc
 
@@ -36,7 +37,7 @@ def train(variant, seed, options):
     test = chest_xray14.load(options.data, "test", **nodules.FRAME)
     items = [test[i] for i in range(len(test))]
     labels = np.stack([item["label"] for item in items])
-    scores = model.predict(nodules.stacked(items), batch_size=32, verbose=0)
+    scores = model.predict(stacked(items), batch_size=32, verbose=0)
     counts = labels.sum(0).astype(int)
     each = mean_auc(labels, scores, per_class=True)
     findings = {

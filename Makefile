@@ -12,7 +12,7 @@ setup: $(VENV)/ready
 $(VENV)/ready: constraints.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install -q -c constraints.txt pip
-	$(BIN)/python -m pip install -q -c constraints.txt -e ".[clevr,images,medical,dev]" tensorflow-cpu jax torch
+	$(BIN)/python -m pip install -q -c constraints.txt -e ".[clevr,coco,images,medical,dev]" tensorflow-cpu jax torch
 	touch $@
 
 demo: setup

@@ -31,6 +31,8 @@ DATASETS = [
     keras_condattn.datasets.chest_xray14.write_phantoms,
     keras_condattn.datasets.clevr_seg.load,
     keras_condattn.datasets.clevr_seg.render,
+    keras_condattn.datasets.coco.load,
+    keras_condattn.datasets.coco.Photographs,
     keras_condattn.datasets.dsb2018.load,
     keras_condattn.datasets.nodules.Nodules,
     keras_condattn.datasets.nodules.lung_field,

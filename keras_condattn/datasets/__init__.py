@@ -5,6 +5,7 @@ from keras_condattn.datasets import brats as brats
 from keras_condattn.datasets import chaos as chaos
 from keras_condattn.datasets import chest_xray14 as chest_xray14
 from keras_condattn.datasets import clevr_seg as clevr_seg
+from keras_condattn.datasets import coco as coco
 from keras_condattn.datasets import dsb2018 as dsb2018
 from keras_condattn.datasets import nodules as nodules
 from keras_condattn.datasets._augment import Augmentation as Augmentation

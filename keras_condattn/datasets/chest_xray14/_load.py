@@ -8,6 +8,7 @@ from typing import Any
 
 from keras_condattn.datasets._arguments import check_one, check_whole
 from keras_condattn.datasets._pictures import pillow
+from keras_condattn.datasets._view import CropAndJitter
 from keras_condattn.datasets.chest_xray14._files import (
     BOXES,
     checked,
@@ -18,7 +19,6 @@ from keras_condattn.datasets.chest_xray14._findings import indices_of
 from keras_condattn.datasets.chest_xray14._source import Radiographs
 from keras_condattn.datasets.chest_xray14._split import PROTOCOLS, SPLITS, divide
 from keras_condattn.datasets.chest_xray14._table import Entry, read_boxes, read_entries
-from keras_condattn.datasets.chest_xray14._view import CropAndJitter
 from keras_condattn.datasets.nodules import Nodules
 
 NORMALISATIONS = (None, "imagenet", "zscore")

@@ -10,21 +10,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_condattn.datasets._epochs import Epochs
-from keras_condattn.datasets.chest_xray14._files import read
-from keras_condattn.datasets.chest_xray14._findings import FINDINGS
-from keras_condattn.datasets.chest_xray14._table import Boxes, Entry
-from keras_condattn.datasets.chest_xray14._view import (
+from keras_condattn.datasets._view import (
+    IMAGENET_DEVIATION,
+    IMAGENET_MEAN,
     CropAndJitter,
     View,
     central_view,
     whole_view,
 )
+from keras_condattn.datasets.chest_xray14._files import read
+from keras_condattn.datasets.chest_xray14._findings import FINDINGS
+from keras_condattn.datasets.chest_xray14._table import Boxes, Entry
 from keras_condattn.datasets.nodules import Nodules
 
 Image = NDArray[np.float32]
-
-# Of the three colours of ImageNet; for one channel, their averages.
-MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 class Radiographs(Epochs):
@@ -174,7 +173,8 @@ class Radiographs(Epochs):
         if self.normalise == "zscore":
             image = (image - image.mean()) / max(float(image.std()), 1e-6)
         elif self.normalise == "imagenet":
-            mean, deviation = np.array(MEAN), np.array(DEVIATION)
+            # Of one channel, the averages over the three colours.
+            mean, deviation = np.array(IMAGENET_MEAN), np.array(IMAGENET_DEVIATION)
             if self.channels == 1:
                 mean, deviation = mean.mean(), deviation.mean()
             image = (image - mean) / deviation

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 pytest.importorskip("PIL", reason="Pillow, the extra 'images', is not installed")
+from keras_condattn.datasets._view import View, central_view
 from keras_condattn.datasets.chest_xray14 import CropAndJitter
-from keras_condattn.datasets.chest_xray14._view import View, central_view
 
 pytestmark = pytest.mark.pure
 SHAPE = (50, 80)

@@ -1,4 +1,4 @@
-"""Which part of a radiograph is seen, at what size, and in what grey levels."""
+"""Which part of an image is seen, at what size, and in what grey levels."""
 
 import dataclasses
 import math
@@ -13,6 +13,8 @@ Image = NDArray[np.float32]
 TRIES = 10
 # A box belongs to a view that shows at least this share of it.
 SEEN = 0.5
+# Of ImageNet's photographs, whose parameters many networks start from.
+IMAGENET_MEAN, IMAGENET_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 @dataclasses.dataclass(frozen=True)

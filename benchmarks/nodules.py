@@ -10,12 +10,12 @@ normalisation of each block of stages 2 to 4. As the paper's networks start from
 ImageNet's parameters, these start from those of a network without attention that has
 learned to find nodules which are easy to see, one such start a seed; the attention is
 fresh. (From scratch learning begins late, and how late hangs on the draw of the initial
-values more than on the attention.) A fixed number of steps, no choice of weights. Training
-images get nodules drawn anew each epoch; every test image is drawn into several times,
-the same way for all networks. A seed sets the weights, the order, the nodules of
-training and the augmentation. Size, steps, depth and nodules were chosen on validation
-images, so that the network without attention learns and is not perfect. One JSON a run,
-under benchmarks/results/nodules.
+values more than on the attention.) A fixed number of steps, no choice of weights.
+Training images get nodules drawn anew each epoch; every test image is drawn into
+several times, the same way for all networks. A seed sets the weights, the order, the
+nodules of training and the augmentation. Size, steps, depth and nodules were chosen on
+validation images, so that the network without attention learns and is not perfect. One
+JSON a run, under benchmarks/results/nodules.
 """
 
 import argparse
@@ -218,7 +218,7 @@ def main():
     if options.measure:
         measure_again(options)
     if options.steps:
-        study.RESULTS = study.OUTPUTS / "tried"
+        study.RESULTS = study.OUTPUTS = study.OUTPUTS / "tried"
     for seed in () if options.table or options.measure else options.seeds:
         for variant in (START, *options.only):
             if seed == 0 or variant in (START, *EVERY_SEED):

@@ -3,10 +3,11 @@
     python -m benchmarks.radiographs
     python -m benchmarks.radiographs --table
 
-The network, the recipe and the starts of benchmarks.nodules, without nodules, on the few hundred
-radiographs that there are: a check that everything runs from table to AUC, and no
-comparison with what is trained on a hundred thousand. Findings that too few test images
-have are left out of the mean. One JSON a run, under benchmarks/results/radiographs.
+The network, the recipe and the starts of benchmarks.nodules, without nodules, on the
+few hundred radiographs that there are: a check that everything runs from table to AUC,
+and no comparison with what is trained on a hundred thousand. Findings that too few test
+images have are left out of the mean. One JSON a run, under
+benchmarks/results/radiographs.
 """
 
 import keras
@@ -73,7 +74,7 @@ def main():
     parser.add_argument("--table", action="store_true")
     options = parser.parse_args()
     if options.steps:
-        study.RESULTS = study.OUTPUTS / "tried"
+        study.RESULTS = study.OUTPUTS = study.OUTPUTS / "tried"
     for seed in () if options.table else SEEDS:
         for variant in VARIANTS:
             study.run_once(

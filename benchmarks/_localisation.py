@@ -27,7 +27,7 @@ class Drawn:
         return self.source[number]
 
 
-def measure(model, source, size, shift=(0.0, 0.0)):
+def measure(model, source, size, shift=None):
     """AUC of the scores, JAFROC of the class maps, and how far off they peak.
 
     An image-level label does not say where a map should peak, so a network may learn to
@@ -40,18 +40,20 @@ def measure(model, source, size, shift=(0.0, 0.0)):
     labels = np.stack([item["label"] for item in items])
     boxes = [item["boxes"] for item in items]
     maps = found["class_activation_map"]
-    moved = [np.add(b, (0, *shift, 0, 0)) for b in boxes]
     away = [off(m, b, size) for m, b in zip(maps, boxes, strict=True) if len(b)]
+    scores = {"jafroc": boxes}
+    if shift is not None:
+        scores["jafroc_shifted"] = [np.add(b, (0, *shift, 0, 0)) for b in boxes]
     return {
         "auc": float(mean_auc(labels, found["logits"])),
-        "jafroc": float(jafroc_from_maps(maps, boxes, size, origin=ORIGIN)),
-        "jafroc_shifted": float(jafroc_from_maps(maps, moved, size, origin=ORIGIN)),
+        **{name: float(jafroc_from_maps(maps, wanted, size, origin=ORIGIN))
+           for name, wanted in scores.items()},
         "peak_off_px": float(np.median(np.hypot(*np.transpose(away)))),
         "peak_shift_px": np.median(away, 0).tolist(),  # to the right, down
         "images": len(items),
         "with_nodules": int(labels.sum()),
         "nodules": sum(map(len, boxes)),
-    }
+    }  # fmt: skip
 
 
 def off(class_map, boxes, size):

@@ -125,11 +125,10 @@ def measured(variant, seed, options):
     plain = build(variant)
     plain.load_weights(weights_file(variant, seed))
     model.set_weights(plain.get_weights())
-    found, shift = {}, (0.0, 0.0)
-    for split in ("validation", "test"):
-        found[split] = measure(model, load(options.data, split), SIZE, shift)
-        shift = found["validation"]["peak_shift_px"]
-    return found
+    validation = measure(model, load(options.data, "validation"), SIZE)
+    shift = validation["peak_shift_px"]
+    test = measure(model, load(options.data, "test"), SIZE, shift)
+    return {"validation": validation, "test": test}
 
 
 def train(variant, seed, options):

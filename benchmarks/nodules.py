@@ -185,7 +185,7 @@ def table():
         of = [r for r in runs if r["variant"] == variant]
         if of:
             rows.append([
-                variant,
+                "(what all start from)" if variant == START else variant,
                 *(study.mean_sd([r["test"][kind] for r in of])
                   for kind in ("auc", "jafroc", "jafroc_shifted")),
                 study.mean_sd([r["test"]["peak_off_px"] for r in of], 0),

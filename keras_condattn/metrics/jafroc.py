@@ -87,6 +87,10 @@ def jafroc_from_maps(
     Ratings are compared between images, so the maps must not be scaled image by image;
     logits and probabilities give the same result.
 
+    Image-level labels do not say where a map should peak. A network that learned from
+    them alone may peak beside what it found, always to the same side, and its JAFROC is
+    low then; look at some images with boxes before you compare networks.
+
     Args:
         class_maps: (B, h, w, K), or (B, K, h, w) in channels_first; (B, h, w) is one
             class, to which all boxes belong.

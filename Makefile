@@ -32,6 +32,8 @@ results: setup
 	$(RUN) -m benchmarks.publish clevr_seg_96 nuclei
 	$(RUN) -m benchmarks.acdc
 	$(RUN) -m benchmarks.acdc_weights
+	$(RUN) -m benchmarks.nodules
+	$(RUN) -m benchmarks.radiographs
 	$(RUN) -m benchmarks.scribble_check
 	$(RUN) -m benchmarks.scribble
 	$(RUN) -m benchmarks.scribble_weights

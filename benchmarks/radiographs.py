@@ -54,18 +54,20 @@ def train(variant, seed, options):
 
 
 def table():
-    """Markdown: the mean AUC and that of each finding."""
+    """Markdown: the mean AUC and that of each finding, with its positive images."""
     runs = study.results(STUDY).values()
-    rows, names = [], ()
-    for variant in VARIANTS:
-        of = [r["test"] for r in runs if r["variant"] == variant]
-        if of:
-            names = tuple(of[0]["findings"])
-            means = [[r["mean_auc"] for r in of]]
-            each = [[r["findings"][n]["auc"] for r in of] for n in names]
-            cells = [study.mean_sd(v, 2) for v in (*means, *each)]
-            rows.append([variant, len(of), *cells])
-    return study.markdown(["attention", "seeds", "mean AUC", *names], rows)
+    tests = {v: [r["test"] for r in runs if r["variant"] == v] for v in VARIANTS}
+    tests = {v: of for v, of in tests.items() if of}
+    if not tests:
+        return ""
+    counts = next(iter(tests.values()))[0]["findings"]
+    means = [study.mean_sd([t["mean_auc"] for t in of], 2) for of in tests.values()]
+    rows = [["mean", "", *means]]
+    for name, finding in counts.items():
+        each = ([t["findings"][name]["auc"] for t in of] for of in tests.values())
+        cells = [study.mean_sd(values, 2) for values in each]
+        rows.append([name.replace("_", " "), finding["positive"], *cells])
+    return study.markdown(["finding", "positive test images", *tests], rows)
 
 
 def main():

@@ -28,7 +28,8 @@ class CrossModalityModel(keras.Model):
     `CrossModalityLoss`, which holds all weights; compile with one, or with none for
     the released weights (of a single modality, without the terms between
     modalities). Both forward passes are training passes: batch normalisation learns
-    in each. In evaluation T leaves the images as they are.
+    in each. In evaluation T leaves the images as they are: equivariance is 0 there,
+    and the loss is no measure of it.
 
     Labels are (B,), class numbers, 0 for negative. The terms are logged by their
     names, as means over the modalities without their weights, beside `accuracy`.

@@ -47,7 +47,7 @@ def grad_cam(
             (B, K), best logits: behind a softmax gradients die where it is sure.
         images: what the model takes: an array, or its dict or list of arrays.
         layer: the name of the layer; of one in a model within the model, the path
-            (`"t1_network/backbone_relu"`) or the name where only one layer has it.
+            (`"t1_network/decoder_s1_2_relu"`) or the name where only one layer has it.
             It must put out (B, *S, C) with one to three spatial axes S.
         classes: class number, or several. None means all K. Defaults to None.
         output: where the model has several outputs, which one holds the scores: its

@@ -14,7 +14,9 @@ from benchmarks import (
     acdc_weights,
     clevr_seg,
     inside_ablation,
+    nodules,
     nuclei,
+    radiographs,
     speed,
     study,
 )
@@ -30,8 +32,11 @@ TABLES = {
     "acdc_readers": acdc.readers_table,
     "acdc_weights": acdc_weights.table,
     "acdc_postprocessing": acdc_weights.choice_table,
+    "nodules": nodules.table,
+    "radiographs": radiographs.table,
     "layer_speed": speed.layer_table,
     "step_speed": speed.step_table,
+    "attention_speed": speed.attention_table,
 }
 PATTERN = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.S)
 

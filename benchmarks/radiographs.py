@@ -76,7 +76,7 @@ def main():
     parser.add_argument("--table", action="store_true")
     options = parser.parse_args()
     if options.steps:
-        study.RESULTS = study.OUTPUTS = study.OUTPUTS / "tried"
+        study.into_scratch(STUDY)
     for seed in () if options.table else SEEDS:
         for variant in VARIANTS:
             study.run_once(

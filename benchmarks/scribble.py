@@ -18,7 +18,6 @@ import argparse
 import dataclasses
 import os
 import pathlib
-import tempfile
 import time
 
 import keras
@@ -220,13 +219,6 @@ def arguments():
     return parser
 
 
-def into_scratch():
-    """Results and weights of a trial go to a folder of their own."""
-    scratch = pathlib.Path(tempfile.mkdtemp(prefix="scribble-"))
-    study.RESULTS = study.OUTPUTS = scratch
-    print(f"writing to {scratch}")
-
-
 def main():
     parser = arguments()
     parser.add_argument("--data-sets", nargs="+", choices=DATA, default=list(DATA))
@@ -235,7 +227,7 @@ def main():
     parser.add_argument("--table", action="store_true")
     options = parser.parse_args()
     if options.quick:
-        into_scratch()
+        study.into_scratch(STUDY)
     # Seed by seed, so that a study cut short is whole for the seeds it has.
     for seed in () if options.table else options.seeds:
         for name in options.data_sets:

@@ -148,8 +148,7 @@ def main():
     parser.add_argument("--table", action="store_true")
     options = parser.parse_args()
     if options.quick:
-        study.RESULTS = pathlib.Path(tempfile.mkdtemp(prefix="scribble-speed-"))
-        print(f"writing to {study.RESULTS}")
+        study.into_scratch(STUDY)
     sizes = (32,) if options.quick else options.sizes
     for backend in () if options.table else options.backends:
         record = measure(backend, sizes, options.quick)

@@ -141,7 +141,7 @@ def main():
     options = parser.parse_args()
     keras.config.set_image_data_format("channels_last")
     if options.quick:
-        scribble.into_scratch()
+        study.into_scratch(STUDY)
     if not options.publish:
         study.run_once(STUDY, NAME, lambda: train(options))
     if not options.quick:

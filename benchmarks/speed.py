@@ -145,8 +145,7 @@ def main():
     parser.add_argument("--table", action="store_true")
     options = parser.parse_args()
     if options.quick:
-        study.RESULTS = pathlib.Path(tempfile.mkdtemp(prefix="speed-"))
-        print(f"writing to {study.RESULTS}")
+        study.into_scratch(STUDY)
     for backend in () if options.table else options.backends:
         record = measure(backend, options.quick, options.parts)
         key = backend + ("-gpu" if is_gpu(record) else "")

@@ -45,6 +45,13 @@ def write_json(path, content):
     os.replace(name, path)
 
 
+def into_scratch(name):
+    """Results and weights of a trial go to a folder of their own."""
+    global RESULTS, OUTPUTS
+    RESULTS = OUTPUTS = pathlib.Path(tempfile.mkdtemp(prefix=f"{name}-"))
+    print(f"writing to {RESULTS}")
+
+
 def environment():
     """What a number depends on besides the code."""
     packages = ("keras", "numpy", "tensorflow-cpu", "tensorflow", "jax", "torch")

@@ -1,10 +1,13 @@
-"""What the sources of volumes check in their arguments."""
+"""What `load` checks in its arguments, and how it tells what cannot be used."""
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 from keras_condattn.datasets._augment import Augmentation
+
+Kept = TypeVar("Kept")
 
 
 def check_one(known: Sequence[Any], **values: Any) -> None:
@@ -74,8 +77,39 @@ def check_numbers(length: int, kind: Any, **values: Any) -> None:
 def told(problems: Mapping[str, str], noun: str = "patient") -> str:
     """A line for each patient, or scan, whose files cannot be used."""
     lines = [f"{name}: {problem}" for name, problem in problems.items()]
-    nouns = noun if len(lines) == 1 else f"{noun}s"
-    return f"{len(lines)} {nouns} cannot be used:\n" + "\n".join(lines)
+    return listed(lines, noun, f"{noun}s")
+
+
+def listed(lines: Sequence[str], one: str, many: str, shown: int | None = None) -> str:
+    """How many cannot be used, and all of them, or the first, a line each."""
+    shown = len(lines) if shown is None else shown
+    rest = [f"... and {len(lines) - shown} more"] if len(lines) > shown else []
+    heading = f"{len(lines)} {one if len(lines) == 1 else many} cannot be used:"
+    return "\n".join([heading, *lines[:shown], *rest])
+
+
+def usable(
+    chosen: Sequence[Kept],
+    name_of: Callable[[Kept], str],
+    problems: Mapping[str, str],
+    message: str,
+    on_error: str,
+    asked: str,
+) -> list[Kept]:
+    """What of a split has no problem; called by `load`, so warnings name its caller.
+
+    Raises:
+        ValueError: with the message for any problem, unless `on_error` is "skip" and
+            something is left; where nothing was there, naming what was asked for.
+    """
+    kept = [one for one in chosen if name_of(one) not in problems]
+    if problems and (on_error == "raise" or not kept):
+        raise ValueError(message)
+    if problems:
+        warnings.warn(f"left out: {message}", stacklevel=3)
+    if not kept:
+        raise ValueError(f"{asked}: no image is left in it")
+    return kept
 
 
 def check_augment(augment: Any, volumes: bool) -> None:

@@ -46,6 +46,21 @@ def with_channels(image: NDArray[np.float32], channels: int) -> NDArray[np.float
     return np.repeat(image, 3, axis=-1)
 
 
+def kept_in_8_bits(
+    kept: dict[int, NDArray[np.uint8]],
+    number: int,
+    read: Callable[[], NDArray[np.float32]],
+    cache: bool,
+) -> NDArray[np.float32]:
+    """What `read` gives, or with `cache` its 8 bits, as most sets are published."""
+    if not cache:
+        return read()
+    if number not in kept:
+        kept[number] = np.rint(read() * 255).astype("uint8")
+    image: NDArray[np.float32] = np.divide(kept[number], 255, dtype="float32")
+    return image
+
+
 def _mode_of_image(mode: str) -> str:
     if mode in (*SIXTEEN_BIT, "F", "L"):
         return mode

@@ -14,7 +14,9 @@ TRIES = 10
 # A box belongs to a view that shows at least this share of it.
 SEEN = 0.5
 # Of ImageNet's photographs, whose parameters many networks start from.
-IMAGENET_MEAN, IMAGENET_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+IMAGENET_MEAN = np.array([0.485, 0.456, 0.406])
+IMAGENET_DEVIATION = np.array([0.229, 0.224, 0.225])
+NORMALISATIONS = (None, "imagenet", "zscore")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,6 +89,18 @@ def central_view(shape: tuple[int, ...], size: int, margin: float) -> View:
     """The shorter side resized to int(size margin), then the middle size x size."""
     side = min(shape) * size / int(size * margin)
     return View((shape[1] - side) / 2, (shape[0] - side) / 2, side, side, size=size)
+
+
+def normalised(image: Image, how: str | None) -> Image:
+    """A frame (H, W, 1 or 3) in the grey levels that are asked for."""
+    if how == "zscore":
+        image = (image - image.mean()) / max(float(image.std()), 1e-6)
+    elif how == "imagenet":
+        mean, deviation = IMAGENET_MEAN, IMAGENET_DEVIATION
+        if image.shape[-1] == 1:  # the averages over the three colours
+            mean, deviation = mean.mean(), deviation.mean()
+        image = (image - mean) / deviation
+    return np.ascontiguousarray(image, "float32")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -2,13 +2,17 @@
 
 import math
 import os
-import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from keras_condattn.datasets._arguments import check_one, check_whole
+from keras_condattn.datasets._arguments import (
+    check_one,
+    check_whole,
+    listed,
+    usable,
+)
 from keras_condattn.datasets._pictures import pillow
-from keras_condattn.datasets._view import CropAndJitter
+from keras_condattn.datasets._view import NORMALISATIONS, CropAndJitter
 from keras_condattn.datasets.chest_xray14._files import (
     BOXES,
     checked,
@@ -18,10 +22,9 @@ from keras_condattn.datasets.chest_xray14._files import (
 from keras_condattn.datasets.chest_xray14._findings import indices_of
 from keras_condattn.datasets.chest_xray14._source import Radiographs
 from keras_condattn.datasets.chest_xray14._split import PROTOCOLS, SPLITS, divide
-from keras_condattn.datasets.chest_xray14._table import Entry, read_boxes, read_entries
+from keras_condattn.datasets.chest_xray14._table import read_boxes, read_entries
 from keras_condattn.datasets.nodules import Nodules
 
-NORMALISATIONS = (None, "imagenet", "zscore")
 REAL_NODULES = ("Nodule", "Mass")
 
 
@@ -161,7 +164,10 @@ def load(
     ]
     found = find_images(path.parent)
     problems |= checked((entry.name for entry in chosen), found, verify)
-    kept = _kept(chosen, problems, on_error, f"split={split!r}, protocol={protocol!r}")
+    kept = usable(
+        chosen, lambda entry: entry.name, problems, _told(problems), on_error,
+        f"split={split!r}, protocol={protocol!r}",
+    )  # fmt: skip
     boxes = path.parent / BOXES
     return Radiographs(
         kept, [found[entry.name] for entry in kept],
@@ -171,23 +177,9 @@ def load(
     )  # fmt: skip
 
 
-def _kept(
-    chosen: list[Entry], problems: Mapping[str, str], on_error: str, asked: str
-) -> list[Entry]:
-    kept = [entry for entry in chosen if entry.name not in problems]
-    if problems and (on_error == "raise" or not kept):
-        raise ValueError(_told(problems))
-    if problems:
-        warnings.warn(f"left out: {_told(problems)}", stacklevel=3)
-    if not kept:
-        raise ValueError(f"{asked}: no image is left in it")
-    return kept
-
-
-def _told(problems: Mapping[str, str], shown: int = 10) -> str:
+def _told(problems: Mapping[str, str]) -> str:
     lines = [f"{name}: {problem}" for name, problem in sorted(problems.items())]
-    rest = [f"... and {len(lines) - shown} more"] if len(lines) > shown else []
-    return "\n".join([f"{len(lines)} images cannot be used:", *lines[:shown], *rest])
+    return listed(lines, "images", "images", shown=10)
 
 
 def _excluded(exclude: Any, nodules: Nodules | None) -> Sequence[str]:

@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_condattn.datasets._epochs import Epochs
+from keras_condattn.datasets._pictures import kept_in_8_bits
 from keras_condattn.datasets._view import (
-    IMAGENET_DEVIATION,
-    IMAGENET_MEAN,
     CropAndJitter,
     View,
     central_view,
+    normalised,
     whole_view,
 )
 from keras_condattn.datasets.chest_xray14._files import read
@@ -105,10 +105,11 @@ class Radiographs(Epochs):
         frame, seen = view.image(image), view.boxes(boxes)
         if self.augment:
             frame = self.augment.levels(frame, rng)
+        grey = np.repeat(frame[..., None], self.channels, axis=-1)
         label = np.zeros(len(self.classes), "float32")
         label[self._findings(entry, seen)] = 1
         return {
-            "image": self._finished(frame),
+            "image": normalised(grey, self.normalise),
             "label": label,
             "boxes": seen,
             "id": entry.name.removesuffix(".png"),
@@ -132,15 +133,10 @@ class Radiographs(Epochs):
         return np.random.default_rng([self.seed, purpose, epoch, name])
 
     def _decoded(self, number: int) -> Image:
-        if number in self._kept:
-            kept: Image = np.divide(self._kept[number], 255, dtype="float32")
-            return kept
-        image = read(self.paths[number])
-        if self.cache:
-            # What is published has 8 bits; finer files are kept at that.
-            self._kept[number] = np.rint(image * 255).astype("uint8")
-            return self._decoded(number)
-        return image
+        def decode() -> Image:
+            return read(self.paths[number])
+
+        return kept_in_8_bits(self._kept, number, decode, self.cache)
 
     def _picture(self, number: int) -> tuple[Image, NDArray[np.float64]]:
         """The image of the file, with its boxes in its pixels."""
@@ -167,15 +163,3 @@ class Radiographs(Epochs):
         if self.nodules is None:
             return sorted(entry.findings)
         return [0] if len(seen) else []
-
-    def _finished(self, frame: Image) -> Image:
-        image = np.repeat(frame[..., None], self.channels, axis=-1)
-        if self.normalise == "zscore":
-            image = (image - image.mean()) / max(float(image.std()), 1e-6)
-        elif self.normalise == "imagenet":
-            # Of one channel, the averages over the three colours.
-            mean, deviation = np.array(IMAGENET_MEAN), np.array(IMAGENET_DEVIATION)
-            if self.channels == 1:
-                mean, deviation = mean.mean(), deviation.mean()
-            image = (image - mean) / deviation
-        return np.ascontiguousarray(image, "float32")

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from keras_condattn.datasets._arguments import listed
 from keras_condattn.datasets.coco._entries import (
     Listed,
     Named,
@@ -83,13 +84,10 @@ def read_annotations(
     return [categories[number] for number in places], records
 
 
-def told(problems: Iterable[str], one: str, many: str, shown: int = 10) -> str:
-    """How many there are, and the first of them, a line each."""
+def told(problems: Iterable[str], one: str, many: str) -> str:
+    """How many there are, and the first of them, a line each, cut where it is long."""
     lines = [line if len(line) <= LINE else line[:LINE] + "..." for line in problems]
-    rest = [f"... and {len(lines) - shown} more"] if len(lines) > shown else []
-    noun = one if len(lines) == 1 else many
-    heading = f"{len(lines)} {noun} cannot be used:"
-    return "\n".join([heading, *lines[:shown], *rest])
+    return listed(lines, one, many, shown=10)
 
 
 def _content(path: pathlib.Path) -> dict[str, Any]:

@@ -3,14 +3,13 @@
 import collections
 import os
 import pathlib
-import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from keras_condattn.datasets._arguments import check_one, check_whole
+from keras_condattn.datasets._arguments import check_one, check_whole, usable
 from keras_condattn.datasets._pictures import pillow
 from keras_condattn.datasets._split import SPLITS, folds
-from keras_condattn.datasets._view import CropAndJitter
+from keras_condattn.datasets._view import NORMALISATIONS, CropAndJitter
 from keras_condattn.datasets.coco._annotations import Record, read_annotations, told
 from keras_condattn.datasets.coco._entries import Named
 from keras_condattn.datasets.coco._files import PARTS, checked, find_part, parts_in
@@ -22,7 +21,6 @@ PROTOCOLS = {
     "official": {"train": TRAIN, "validation": VAL},
     "held_out": {"train": TRAIN, "validation": TRAIN, "test": VAL},
 }
-NORMALISATIONS = (None, "imagenet", "zscore")
 TENTHS = 10
 
 
@@ -139,7 +137,11 @@ def load(
         pathlib.Path(root).expanduser(), split, protocol, masks, seed
     )
     problems = checked(chosen, verify)
-    kept = _kept(chosen, problems, on_error, f"split={split!r}, protocol={protocol!r}")
+    kept = usable(
+        chosen, lambda record: str(record.path), problems,
+        told(problems.values(), "image", "images"), on_error,
+        f"split={split!r}, protocol={protocol!r}",
+    )  # fmt: skip
     return Photographs(
         categories, kept, size=size, normalise=normalise, masks=masks, augment=varied,
         cache=cache, seed=seed, skipped=problems,
@@ -176,20 +178,6 @@ def _tenth(records: Sequence[Record], seed: int) -> frozenset[str]:
     }
     fold = folds(list(present), rarest, seed, TENTHS)
     return frozenset(number for number, place in fold.items() if place == 0)
-
-
-def _kept(
-    chosen: list[Record], problems: Mapping[str, str], on_error: str, asked: str
-) -> list[Record]:
-    kept = [record for record in chosen if str(record.path) not in problems]
-    message = told(problems.values(), "image", "images")
-    if problems and (on_error == "raise" or not kept):
-        raise ValueError(message)
-    if problems:
-        warnings.warn(f"left out: {message}", stacklevel=3)
-    if not kept:
-        raise ValueError(f"{asked}: no image is left in it")
-    return kept
 
 
 def _check(

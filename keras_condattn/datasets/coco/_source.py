@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_condattn.datasets._epochs import Epochs
+from keras_condattn.datasets._pictures import kept_in_8_bits
 from keras_condattn.datasets._view import (
-    IMAGENET_DEVIATION,
-    IMAGENET_MEAN,
     CropAndJitter,
     View,
+    normalised,
     whole_view,
 )
 from keras_condattn.datasets.coco._annotations import Record
@@ -134,21 +134,13 @@ class Photographs(Epochs):
         frame = np.stack([view.image(whole[..., k]) for k in range(3)], axis=-1)
         if self.augment:
             frame = self.augment.levels(frame, rng)
-        if self.normalise == "zscore":
-            frame = (frame - frame.mean()) / max(float(frame.std()), 1e-6)
-        elif self.normalise == "imagenet":
-            frame = (frame - np.array(IMAGENET_MEAN)) / np.array(IMAGENET_DEVIATION)
-        return np.ascontiguousarray(frame, "float32")
+        return normalised(frame, self.normalise)
 
     def _decoded(self, number: int) -> Image:
-        if number not in self._kept:
-            image = read(self.records[number])
-            if not self.cache:
-                return image
-            # What is published has 8 bits; finer files are kept at that.
-            self._kept[number] = np.rint(image * 255).astype("uint8")
-        kept: Image = np.divide(self._kept[number], 255, dtype="float32")
-        return kept
+        def decode() -> Image:
+            return read(self.records[number])
+
+        return kept_in_8_bits(self._kept, number, decode, self.cache)
 
 
 def _mask(record: Record, thing: int, view: View) -> NDArray[np.bool_]:

@@ -17,7 +17,11 @@ class TwoPasses(ACM):
 
     def call(self, features):
         features = self._checked(features)
-        grouped = self._grouped(features)
+        flat = self._flat(features)
+        if self.channel_axis == -1:
+            flat = ops.swapaxes(flat, 1, 2)
+        width = self.channels // self.groups
+        grouped = ops.reshape(flat, (ops.shape(flat)[0], self.groups, width, -1))
         mean = ops.mean(grouped, axis=-1)
         key, query = (
             self._attended(kernel, grouped) for kernel in (self.key, self.query)

@@ -5,7 +5,6 @@ from typing import Any
 from keras import ops
 
 from keras_condattn._types import Tensor
-from keras_condattn._window import neighbour, over_window, padded
 
 BLOCK = 256
 
@@ -111,76 +110,3 @@ def _joined(x: Tensor, like: Tensor) -> Tensor:
     rest = tuple(shape[3:])
     x = ops.reshape(ops.swapaxes(x, 0, 1), (shape[1], shape[0] * shape[2], *rest))
     return x[:, : ops.shape(like)[1]]
-
-
-def window_logits(q: Tensor, k: Tensor, radius: int) -> Tensor:
-    """q_i . k_j for each j of the window of i: (B, H, W, D) twice -> (B, H, W, places).
-
-    0 where j lies outside the image. Neither pass keeps more than one shifted copy.
-    """
-
-    def streamed(q: Tensor, k: Tensor) -> tuple[Tensor, Any]:
-        shape = ops.shape(q)
-
-        def gradient(*args: Tensor, upstream: Tensor = None) -> tuple[Tensor, Tensor]:
-            return _window_backward(q, k, args[0] if upstream is None else upstream,
-                                    radius)  # fmt: skip
-
-        around = padded(k, radius)
-
-        def body(place: Tensor, found: Tensor) -> Tensor:
-            there = neighbour(around, place, radius, shape)
-            logit = ops.sum(q * there, axis=-1, keepdims=True)
-            return ops.slice_update(found, (0, 0, 0, place), logit)
-
-        places = (2 * radius + 1) ** 2
-        start = ops.zeros((*shape[:3], places), "float32")
-        return over_window(radius, body, start), gradient
-
-    return ops.custom_gradient(streamed)(q, k)
-
-
-def _window_backward(
-    q: Tensor, k: Tensor, above: Tensor, radius: int
-) -> tuple[Tensor, Tensor]:
-    shape, last = ops.shape(q), (2 * radius + 1) ** 2 - 1
-    keys, queries, slopes = (padded(x, radius) for x in (k, q, above))
-
-    def body(place: Tensor, state: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
-        here = ops.take(above, place, -1)[..., None]
-        # i is to j = i + o what stands at the opposite place of j's own window.
-        back = neighbour(slopes, place, radius, shape)
-        back = ops.take(back, last - place, -1)[..., None]
-        return (
-            state[0] + here * neighbour(keys, place, radius, shape),
-            state[1] + back * neighbour(queries, place, radius, shape),
-        )
-
-    found: tuple[Tensor, Tensor] = over_window(
-        radius, body, (ops.zeros_like(q), ops.zeros_like(k))
-    )
-    return found
-
-
-def transposed(window: Tensor, radius: int) -> Tensor:
-    """A_ji where A_ij stands, for (B, H, W, places); 0 where j is outside."""
-    shape, last = ops.shape(window), (2 * radius + 1) ** 2 - 1
-
-    def streamed(window: Tensor) -> tuple[Tensor, Any]:
-        def gradient(*args: Tensor, upstream: Tensor = None) -> Tensor:
-            # Turning pairs round twice is no turn at all.
-            return turned(args[0] if upstream is None else upstream)
-
-        return turned(window), gradient
-
-    def turned(window: Tensor) -> Tensor:
-        around = padded(window, radius)
-
-        def body(place: Tensor, found: Tensor) -> Tensor:
-            there = neighbour(around, place, radius, shape)
-            other = ops.take(there, last - place, -1)[..., None]
-            return ops.slice_update(found, (0, 0, 0, place), other)
-
-        return over_window(radius, body, ops.zeros_like(window))
-
-    return ops.custom_gradient(streamed)(window)

@@ -8,6 +8,7 @@ from keras import initializers, ops
 from keras_condattn._export import export
 from keras_condattn._types import DataFormat, Shape, Tensor
 from keras_condattn.layers._features import FeatureLayer, bottleneck, check_count
+from keras_condattn.layers._grouped import attended_means, maps
 
 Orthogonality: TypeAlias = Literal["absolute", "signed", "output"]
 Formula: TypeAlias = Literal["P(X+K-Q)", "X+(K-Q)", "P(X+K)", "PX"]
@@ -40,7 +41,9 @@ class ACM(FeatureLayer):
     What it costs: one grouped projection to both logits, one pooled product
     for K, Q and mu, and one affine map `y = P x + P (K - Q)`, so three readings of the
     features and no map of their size but y (and, in channels_last, one copy with the
-    groups in front: the products are several times faster on it).
+    groups in front: the products are several times faster on it). The gradient of
+    projection and pooling together is one product more (reverse mode only: no
+    `jax.jvp`).
 
     Args:
         groups: number of groups G; must divide both C and C // reduction.
@@ -158,14 +161,14 @@ class ACM(FeatureLayer):
 
     def call(self, features: Tensor) -> Any:
         features = self._checked(features)
-        grouped = self._precise(self._grouped(features))
-        attention = self._attention(grouped)
-        *attended, mean = self._pooled(attention, grouped)
+        flat, kernel = self._precise(self._flat(features)), self._both_kernels()
+        *attended, mean = self._pooled(flat, kernel)
         outputs = [self._changed(features, attended, mean)]
         if self.return_attention:
-            maps = ops.cast(attention, self.compute_dtype)
+            found = maps(flat, kernel, self.channel_axis == -1)
+            found = ops.cast(found, self.compute_dtype)
             each = range(len(self._attends))
-            outputs.append(tuple(self._map(maps[:, :, i], features) for i in each))
+            outputs.append(tuple(self._map(found[:, :, i], features) for i in each))
         if len(attended) == 2:
             outputs += self._orthogonality(*(vector - mean for vector in attended))
         return outputs[0] if len(outputs) == 1 else tuple(outputs)
@@ -183,30 +186,23 @@ class ACM(FeatureLayer):
             features if shift is None else features + self._per_channel(shift, features)
         )
 
-    def _grouped(self, features: Tensor) -> Tensor:
-        """(B, G, C/G, N): each group's channels, positions last."""
+    def _flat(self, features: Tensor) -> Tensor:
+        """(B, N, C), or (B, C, N): the positions in a row."""
         if self.channel_axis == -1:
-            features = ops.swapaxes(self._sequence(features), 1, 2)
-        width = self.channels // self.groups
-        shape = (ops.shape(features)[0], self.groups, width, -1)
-        return ops.reshape(features, shape)
+            return self._sequence(features)
+        return ops.reshape(features, (ops.shape(features)[0], self.channels, -1))
 
-    def _attention(self, grouped: Tensor) -> Tensor | None:
-        """(B, G, maps, N): the maps of K and Q, from one projection."""
-        if not self._attends:
-            return None
+    def _both_kernels(self) -> Tensor | None:
+        """(G, maps, C/G): W_K and W_Q, one projection."""
         kernels = [getattr(self, name) for name in self._attends]
-        kernel = self._precise(ops.stack(kernels, axis=1))
-        return ops.softmax(ops.matmul(kernel, grouped), axis=-1)
+        return self._precise(ops.stack(kernels, axis=1)) if kernels else None
 
-    def _pooled(self, attention: Tensor | None, grouped: Tensor) -> list[Tensor]:
-        """K, Q and the mean, each (B, G, C/G), from one product."""
-        if attention is None:
-            return [ops.mean(grouped, axis=-1)]
-        even = ops.ones_like(attention[:, :, :1])
-        even = even / ops.cast(ops.shape(grouped)[-1], self.precision)
-        weights = ops.concatenate([attention, even], axis=2)
-        pooled = ops.matmul(weights, ops.swapaxes(grouped, 2, 3))
+    def _pooled(self, flat: Tensor, kernel: Tensor | None) -> list[Tensor]:
+        """K, Q and the mean, each (B, G, C/G)."""
+        if kernel is None:
+            mean = ops.mean(flat, axis=1 if self.channel_axis == -1 else 2)
+            return [ops.reshape(mean, (ops.shape(mean)[0], self.groups, -1))]
+        pooled = attended_means(flat, kernel, self.channel_axis == -1)
         return [pooled[:, :, i] for i in range(len(self._attends) + 1)]
 
     def _modulator(self, mean: Tensor) -> Tensor:

@@ -7,9 +7,9 @@ from keras import ops
 
 from keras_condattn._export import export
 from keras_condattn._types import DataFormat, Tensor
-from keras_condattn._window import closeness
+from keras_condattn._window import inside, transposed, window_products
 from keras_condattn.layers._checks import check_data_format
-from keras_condattn.layers._streamed import attend, transposed, window_logits
+from keras_condattn.layers._streamed import attend
 
 StaticShape = tuple[int | None, ...]
 
@@ -158,17 +158,17 @@ class AttentiveSimilarity(keras.layers.Layer):
 
     def _share(self, q: Tensor, k: Tensor, normaliser: Tensor) -> Tensor:
         """A of each pixel's window; meaningless outside the image."""
-        return ops.exp(window_logits(q, k, self.radius) - normaliser)
+        return ops.exp(window_products(q, k, self.radius) - normaliser)
 
     def _similarity(self, share: Tensor) -> Tensor:
-        inside = _inside(share, self.radius)
-        share = share * inside
+        known = _neighbours(share, self.radius)
+        share = share * known
         weight, bias = (
             ops.cast(ops.convert_to_tensor(v), "float32")
             for v in (self.similarity_weight, self.similarity_bias)
         )
         both = share + transposed(share, self.radius)
-        return ops.sigmoid(weight * both + bias) * inside
+        return ops.sigmoid(weight * both + bias) * known
 
     def _dense(self, name: str, units: int, bias: bool) -> keras.layers.Dense:
         return keras.layers.Dense(
@@ -211,16 +211,8 @@ class AttentiveSimilarity(keras.layers.Layer):
         return config | {name: getattr(self, name) for name in names}
 
 
-def _inside(window: Tensor, radius: int) -> Tensor:
+def _neighbours(window: Tensor, radius: int) -> Tensor:
     """1 where a place holds a neighbour within the image, (1, H, W, places)."""
-    size, width = ops.shape(window), 2 * radius + 1
-    steps = ops.arange(-radius, radius + 1)
-    down, right = (
-        ops.logical_and(at >= 0, at < size[axis])
-        for axis in (1, 2)
-        for at in [ops.arange(size[axis])[:, None] + steps]
-    )
-    both = ops.logical_and(down[:, None, :, None], right[None, :, None, :])
-    both = ops.reshape(both, (1, size[1], size[2], width * width))
-    others = ops.convert_to_tensor(closeness(radius, 1.0) > 0)
-    return ops.cast(ops.logical_and(both, others), "float32")
+    size, places = ops.shape(window), (2 * radius + 1) ** 2
+    others = ops.cast(ops.not_equal(ops.arange(places), places // 2), "float32")
+    return inside(size[1], size[2], radius) * others

@@ -7,7 +7,7 @@ from keras import ops
 
 from keras_condattn._export import export
 from keras_condattn._types import DataFormat, Tensor
-from keras_condattn._window import closeness, neighbour, over_window, padded
+from keras_condattn._window import closeness, inside, window_products
 from keras_condattn.losses._checks import (
     as_channels_last,
     check_window,
@@ -85,39 +85,12 @@ def attentive_similarity(
     if single_class is not None:
         counted = 1.0 - _flags(single_class, p)
         K = K * counted[:, None, None, None]
-    unlike, message = _collected(
-        ops.stop_gradient(p), ops.stop_gradient(K), radius, sigma_xy
-    )
-    # The first term has the value and the gradient to K, the others only that to p.
-    agreement = ops.sum(p * message)
-    value = ops.sum(K * unlike) - agreement + ops.stop_gradient(agreement)
+    near = ops.convert_to_tensor(closeness(radius, sigma_xy), "float32")
+    _, height, width, _ = ops.shape(K)
+    known = inside(height, width, radius)
+    unlike = near * (known - window_products(p, p, radius))
     pixels = ops.cast(ops.prod(ops.shape(K)[:3]), "float32")
-    return value / pixels
-
-
-def _collected(p: Tensor, K: Tensor, radius: int, sigma: float) -> tuple[Tensor, ...]:
-    """G (1 - p_i . p_j), (B, h, w, places), and sum_j (K_ij + K_ji) G_ij p_j."""
-    near = ops.convert_to_tensor(closeness(radius, sigma), "float32")
-    shape, places = ops.shape(p), (2 * radius + 1) ** 2
-    around = padded(ops.concatenate([ops.ones_like(p[..., :1]), p], -1), radius)
-    similar = padded(K, radius)
-
-    def body(place: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        unlike, message = state
-        there = neighbour(around, place, radius, shape)
-        other = there[..., 1:]
-        alike = ops.sum(p * other, axis=-1, keepdims=True)
-        cost = near[place] * there[..., :1] * (1.0 - alike)
-        # K_ji stands at the opposite place of the neighbour's own window.
-        back = ops.take(
-            neighbour(similar, place, radius, shape), places - 1 - place, -1
-        )
-        weight = near[place] * (ops.take(K, place, -1) + back)
-        unlike = ops.slice_update(unlike, (0, 0, 0, place), cost)
-        return unlike, message + weight[..., None] * other
-
-    state = over_window(radius, body, (ops.zeros_like(K), ops.zeros_like(p)))
-    return tuple(map(ops.stop_gradient, state))
+    return ops.sum(K * unlike) / pixels
 
 
 def _check_similarity(p: Tensor, K: Tensor, radius: int) -> None:

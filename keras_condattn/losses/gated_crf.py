@@ -7,7 +7,7 @@ from keras import ops
 
 from keras_condattn._export import export
 from keras_condattn._types import DataFormat, Tensor
-from keras_condattn._window import closeness, neighbour, over_window, padded
+from keras_condattn._window import closeness
 from keras_condattn.losses._checks import (
     as_channels_last,
     check_grids,
@@ -103,26 +103,30 @@ def _mask(unlabelled: Tensor | None, p: Tensor) -> Tensor:
 def _filtered(
     p: Tensor, features: Tensor, mask: Tensor, radius: int, sigma_xy: float
 ) -> tuple[Tensor, Tensor]:
-    """sum_ij w_ij / 2 and sum_j w_ij p_j, where w_ij = k_ij (m_i + m_j)."""
+    """sum_ij w_ij / 2 and sum_j w_ij p_j, where w_ij = k_ij (m_i + m_j).
+
+    A loop over the places of the window, so that one shifted copy lives at a time.
+    """
     near = ops.convert_to_tensor(closeness(radius, sigma_xy), "float32")
-    shape = ops.shape(p)
-    # What is outside the image has no weight: 1 inside, in a channel of its own.
-    stack = [features, ops.ones_like(mask), mask, p]
-    around = padded(ops.concatenate(stack, axis=-1), radius)
-    channels = features.shape[-1]
+    side, channels = 2 * radius + 1, features.shape[-1]
+    # Whole planes in front: w_ij times a few classes that lie beside each other costs
+    # TensorFlow three times as much.
+    p, features, mask = (ops.moveaxis(x, -1, 0) for x in (p, features, mask))
+    # What is outside the image has no weight: 1 inside, in a plane of its own.
+    planes = ops.concatenate([features, ops.ones_like(mask), mask, p], axis=0)
+    around = ops.pad(planes, [(0, 0), (0, 0), (radius, radius), (radius, radius)])
+    shape = ops.shape(planes)
 
     def body(place: Tensor, state: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
-        there = neighbour(around, place, radius, shape)
-        apart = ops.sum(
-            ops.square(features - there[..., :channels]), axis=-1, keepdims=True
-        )
-        inside, other = there[..., channels : channels + 1], there[..., channels + 1 :]
-        weight = near[place] * ops.exp(-0.5 * apart) * inside * (mask + other[..., :1])
-        return state[0] + ops.sum(weight), state[1] + weight * other[..., 1:]
+        there = ops.slice(around, (0, 0, place // side, place % side), shape)
+        apart = ops.sum(ops.square(features - there[:channels]), axis=0)
+        inside, other = there[channels], there[channels + 1 :]
+        weight = near[place] * ops.exp(-0.5 * apart) * inside * (mask[0] + other[0])
+        return state[0] + ops.sum(weight), state[1] + weight * other[1:]
 
-    total, message = over_window(
-        radius, body, (ops.zeros((), "float32"), ops.zeros_like(p))
-    )
+    start = (ops.zeros((), "float32"), ops.zeros_like(p))
+    total, message = ops.fori_loop(0, side * side, body, start)
+    message = ops.moveaxis(message, 0, -1)
     return ops.stop_gradient(total) / 2, ops.stop_gradient(message)
 
 

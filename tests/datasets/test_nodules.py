@@ -123,28 +123,6 @@ def test_share_and_number_are_as_asked(rng):
     assert all(len(Nodules(share=0.0).draw(image, rng)[1]) == 0 for _ in range(5))
 
 
-def test_pairs_are_mirror_images_and_have_no_boxes(rng):
-    image = film(96, 80)
-    np.testing.assert_array_equal(image, image[:, ::-1])
-    added = []
-    for _ in range(20):
-        drawn, boxes = Nodules(share=0.0, pairs=2).draw(image, rng)
-        assert boxes.shape == (0, 4) and boxes.dtype == "float32"
-        np.testing.assert_allclose(drawn, drawn[:, ::-1], atol=1e-6)
-        added.append(float((drawn - image).sum()))
-    assert min(added) > 0 and max(added) > 1.5 * min(added)  # one pair, or two
-
-
-def test_pairs_leave_images_with_nodules_as_they_are():
-    draws = [
-        Nodules(**SURE, pairs=pairs).draw(film(), np.random.default_rng(1))
-        for pairs in (0, 3)
-    ]
-    np.testing.assert_array_equal(draws[0][0], draws[1][0])
-    np.testing.assert_array_equal(draws[0][1], draws[1][1])
-    assert abs(draws[1][0] - draws[1][0][:, ::-1]).max() > 0.05
-
-
 def test_the_same_draw_is_the_same_and_the_image_stays_the_caller_s():
     image = film()
     before = image.copy()
@@ -173,7 +151,6 @@ def test_the_error_function_is_python_s():
         ({"share": 1.5}, "share must be in"),
         ({"most": 0}, "most must be at least 1"),
         ({"most": 2.0}, "most must be a whole number"),
-        ({"pairs": -1}, "pairs must be at least 0"),
         ({"diameter": (0.0, 0.1)}, "diameter must be above 0"),
         ({"diameter": (0.05, 0.3)}, "diameter must be a range .* to 0.15"),
         ({"diameter": 0.05}, "diameter must be a range"),

@@ -43,10 +43,6 @@ class Nodules:
     further nodule it is left out; the first always finds a place. The box is the
     smallest that holds the outline rho = 1, where g is 1/2.
 
-    With `pairs`, an image without nodules gets shadows of the same kind in its place,
-    each with its mirror image in the other lung, as nipples are. Then no single place
-    says whether there is a nodule: one side has to be compared with the other.
-
     Args:
         share: of images that get nodules, in [0, 1]. Defaults to 0.5.
         most: an image that gets any gets 1 to `most`, each number as likely. Defaults
@@ -58,8 +54,6 @@ class Nodules:
             (0.2, 0.5).
         elongation: range of the ratio of the axes, from 1 to 2. Defaults to
             (1.0, 1.5).
-        pairs: an image without nodules gets 1 to `pairs` pairs of mirrored shadows,
-            each number as likely; 0 leaves it as it is. Defaults to 0.
         fresh: draw them anew each epoch, for training: then every image is seen with
             nodules and without. False draws once for each image. Defaults to False.
 
@@ -82,18 +76,15 @@ class Nodules:
     contrast: tuple[float, float] = (0.15, 0.5)
     blur: tuple[float, float] = (0.2, 0.5)
     elongation: tuple[float, float] = (1.0, 1.5)
-    pairs: int = 0
     fresh: bool = False
 
     def __post_init__(self) -> None:
         if not 0 <= self.share <= 1:
             raise ValueError(f"share must be in [0, 1], got {self.share!r}")
-        for name, least in (("most", 1), ("pairs", 0)):
-            number = getattr(self, name)
-            if isinstance(number, bool) or not isinstance(number, int):
-                raise ValueError(f"{name} must be a whole number, got {number!r}")
-            if number < least:
-                raise ValueError(f"{name} must be at least {least}, got {number!r}")
+        if isinstance(self.most, bool) or not isinstance(self.most, int):
+            raise ValueError(f"most must be a whole number, got {self.most!r}")
+        if self.most < 1:
+            raise ValueError(f"most must be at least 1, got {self.most!r}")
         limits = {
             "diameter": (0.0, LARGEST),
             "contrast": (0.0, math.inf),
@@ -114,27 +105,23 @@ class Nodules:
 
         Returns:
             The image, and the boxes of its nodules (n, 4): x, y of the left upper
-            corner, width and height in pixels. Pairs have none.
+            corner, width and height in pixels.
 
         Raises:
             ValueError: for an image under 48 pixels a side, or not of two axes.
         """
         field = lung_field(image)
         drawn, outlines = image.copy(), list[_Outline]()
-        single = bool(rng.random() < self.share)
-        most = self.most if single else self.pairs
-        if not most:
+        if rng.random() >= self.share:
             return drawn, np.zeros((0, 4), "float32")
         spread = lung_spread(image)
-        for _ in range(int(rng.integers(1, most + 1))):
+        for _ in range(int(rng.integers(1, self.most + 1))):
             outline = self._placed(field, image.shape, outlines, rng)
             contrast, blur = rng.uniform(*self.contrast), rng.uniform(*self.blur)
             if outline is not None:
-                twins = (outline,) if single else (outline, outline.mirrored(image))
-                outlines += twins
-                for shadow in twins:
-                    shadow.add_to(drawn, contrast * spread, blur)
-        boxes = [outline.box for outline in outlines if single]
+                outlines.append(outline)
+                outline.add_to(drawn, contrast * spread, blur)
+        boxes = [outline.box for outline in outlines]
         return drawn, np.array(boxes, "float32").reshape(-1, 4)
 
     def _placed(
@@ -174,10 +161,6 @@ class _Outline:
         width = math.hypot(long * cos, short * sin)
         height = math.hypot(long * sin, short * cos)
         return x - width, y - height, 2 * width, 2 * height
-
-    def mirrored(self, image: Image) -> "_Outline":
-        (x, y), width = self.centre, image.shape[1]
-        return dataclasses.replace(self, centre=(width - x, y), angle=-self.angle)
 
     def clear_of(self, other: "_Outline") -> bool:
         return math.dist(self.centre, other.centre) >= GAP * (

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from keras import ops
 
+from keras_condattn._gradient import with_gradient
 from keras_condattn._types import Tensor
 
 
@@ -50,7 +51,7 @@ def window_products(a: Tensor, b: Tensor, radius: int) -> Tensor:
     Neither pass holds more than (B, H, W, W + 2r) beside the result.
     """
 
-    def products(a: Tensor, b: Tensor) -> tuple[Tensor, Any]:
+    def forward(a: Tensor, b: Tensor) -> tuple[Tensor, Any]:
         shape, side = ops.shape(a), 2 * radius + 1
         around = _padded(b, radius)
 
@@ -62,14 +63,13 @@ def window_products(a: Tensor, b: Tensor, radius: int) -> Tensor:
         found = ops.zeros((side, *shape[:3], side), a.dtype)
         found = ops.fori_loop(0, side, body, found)
         found = ops.reshape(ops.moveaxis(found, 0, 3), (*shape[:3], side * side))
+        return found, (a, around)
 
-        def gradient(*args: Tensor, upstream: Tensor = None) -> tuple[Tensor, Tensor]:
-            above = args[0] if upstream is None else upstream
-            return _products_backward(a, around, above, radius)
+    def backward(kept: Any, above: Tensor) -> tuple[Tensor, Tensor]:
+        a, around = kept
+        return _products_backward(a, around, above, radius)
 
-        return found, gradient
-
-    return ops.custom_gradient(products)(a, b)
+    return with_gradient(forward, backward)(a, b)
 
 
 def _products_backward(
@@ -129,14 +129,8 @@ def transposed(window: Tensor, radius: int) -> Tensor:
         there = ops.take(flat, index, axis=1)
         return ops.reshape(there, ops.shape(window)) * ops.cast(known, window.dtype)
 
-    def pair(window: Tensor) -> tuple[Tensor, Any]:
-        def gradient(*args: Tensor, upstream: Tensor = None) -> Tensor:
-            # Turning pairs round twice is no turn at all.
-            return turned(args[0] if upstream is None else upstream)
-
-        return turned(window), gradient
-
-    return ops.custom_gradient(pair)(window)
+    # Turning pairs round twice is no turn at all.
+    return with_gradient(lambda x: (turned(x), None), lambda _, x: turned(x))(window)
 
 
 def _opposite(height: Any, width: Any, radius: int) -> Tensor:

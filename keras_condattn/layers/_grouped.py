@@ -4,6 +4,7 @@ from typing import Any
 
 from keras import ops
 
+from keras_condattn._gradient import with_gradient
 from keras_condattn._types import Tensor
 
 
@@ -28,29 +29,30 @@ def attended_means(features: Tensor, kernel: Tensor, channels_last: bool) -> Ten
         (B, G, M + 1, C/G).
     """
 
-    def means(features: Tensor, kernel: Tensor) -> tuple[Tensor, Any]:
+    groups = kernel.shape[0]
+
+    def forward(features: Tensor, kernel: Tensor) -> tuple[Tensor, Any]:
         # (B, G, C/G, N), and the same with the positions first.
-        grouped, rows = _in_groups(features, kernel.shape[0], channels_last)
+        grouped, rows = _in_groups(features, groups, channels_last)
         batch = ops.shape(features)[0]
         kernels = ops.broadcast_to(kernel[None], (batch, *kernel.shape))
         attention = ops.softmax(ops.matmul(kernels, grouped), axis=-1)
         weights = _with_even(attention)
         found = ops.matmul(weights, rows)
+        return ops.copy(found), (grouped, rows, kernels, attention, weights, found)
 
-        def gradient(*args: Tensor, upstream: Tensor = None) -> tuple[Tensor, Tensor]:
-            above = args[0] if upstream is None else upstream
-            to_maps = above[:, :, :-1]
-            drift = ops.sum(to_maps * found[:, :, :-1], axis=-1, keepdims=True)
-            slope = attention * (ops.matmul(to_maps, grouped) - drift)
-            left = ops.concatenate([above, kernels], axis=2)
-            right = ops.concatenate([weights, slope], axis=2)
-            back = ops.matmul(ops.swapaxes(left, 2, 3), right)
-            to_kernel = ops.sum(ops.matmul(slope, rows), axis=0)
-            return _out_of_groups(back, channels_last), to_kernel
+    def backward(kept: Any, above: Tensor) -> tuple[Tensor, Tensor]:
+        grouped, rows, kernels, attention, weights, found = kept
+        to_maps = above[:, :, :-1]
+        drift = ops.sum(to_maps * found[:, :, :-1], axis=-1, keepdims=True)
+        slope = attention * (ops.matmul(to_maps, grouped) - drift)
+        left = ops.concatenate([above, kernels], axis=2)
+        right = ops.concatenate([weights, slope], axis=2)
+        back = ops.matmul(ops.swapaxes(left, 2, 3), right)
+        to_kernel = ops.sum(ops.matmul(slope, rows), axis=0)
+        return _out_of_groups(back, channels_last), to_kernel
 
-        return found, gradient
-
-    return ops.custom_gradient(means)(features, kernel)
+    return with_gradient(forward, backward)(features, kernel)
 
 
 def maps(features: Tensor, kernel: Tensor, channels_last: bool) -> Tensor:

@@ -4,6 +4,7 @@ from typing import Any
 
 from keras import ops
 
+from keras_condattn._gradient import with_gradient
 from keras_condattn._types import Tensor
 
 BLOCK = 256
@@ -25,17 +26,16 @@ def attend(q: Tensor, k: Tensor, v: Tensor, scale: float) -> tuple[Tensor, Tenso
         (B, N, E) and (B, N).
     """
 
-    def streamed(q: Tensor, k: Tensor, v: Tensor) -> tuple[Tensor, Any]:
+    def forward(q: Tensor, k: Tensor, v: Tensor) -> tuple[Tensor, Any]:
         out, scaled, plain = _forward(q, k, v, scale)
+        # One result, because Keras' custom gradients on torch know no more.
+        both = ops.concatenate([out, plain[..., None]], axis=-1)
+        return both, (q, k, v, out, scaled, plain)
 
-        def gradient(*args: Tensor, upstream: Tensor = None) -> tuple[Tensor, ...]:
-            above = args[0] if upstream is None else upstream
-            return _backward(q, k, v, out, scaled, plain, above, scale)
+    def backward(kept: Any, above: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        return _backward(kept, above, scale)
 
-        return ops.concatenate([out, plain[..., None]], axis=-1), gradient
-
-    # One output, because Keras' custom gradients on torch know no more.
-    both = ops.custom_gradient(streamed)(q, k, v)
+    both = with_gradient(forward, backward)(q, k, v)
     return both[..., :-1], both[..., -1]
 
 
@@ -69,9 +69,9 @@ def _forward(q: Tensor, k: Tensor, v: Tensor, scale: float) -> tuple[Tensor, ...
 
 
 def _backward(
-    q: Tensor, k: Tensor, v: Tensor, out: Tensor, scaled: Tensor, plain: Tensor,
-    above: Tensor, scale: float,
-) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
+    kept: tuple[Tensor, ...], above: Tensor, scale: float
+) -> tuple[Tensor, Tensor, Tensor]:
+    q, k, v, out, scaled, plain = kept
     to_out, to_plain = above[..., :-1], above[..., -1:]
     drift = ops.sum(to_out * out, axis=-1, keepdims=True)
     rows = [scaled[..., None], plain[..., None], to_out, to_plain, drift]

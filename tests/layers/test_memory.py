@@ -1,0 +1,28 @@
+"""Layers that write their own gradients give a step's memory back."""
+
+import gc
+
+import pytest
+from helpers import value_and_gradients
+from keras import ops
+
+from keras_condattn.layers import ACM, AttentiveSimilarity
+
+
+@pytest.mark.parametrize("make", [lambda: ACM(2), lambda: AttentiveSimilarity(1)])
+def test_no_tensor_outlives_its_step(make, rng):
+    layer = make()
+    x = rng.normal(size=(2, 4, 4, 4)).astype("float32")
+    tensor = type(ops.convert_to_tensor(x))
+
+    def loss(x):
+        outputs = layer(x)
+        outputs = outputs if isinstance(outputs, tuple) else (outputs,)
+        return sum(ops.sum(ops.square(y)) for y in outputs)
+
+    alive = []
+    for _ in range(4):
+        value_and_gradients(loss, x)
+        gc.collect()
+        alive.append(sum(isinstance(thing, tensor) for thing in gc.get_objects()))
+    assert alive[-1] == alive[1], alive

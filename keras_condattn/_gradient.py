@@ -41,5 +41,5 @@ def with_gradient(
 
         return result, gradient
 
-    function_with_gradient: Callable[..., Tensor] = ops.custom_gradient(function)
-    return function_with_gradient
+    differentiable: Callable[..., Tensor] = ops.custom_gradient(function)
+    return differentiable

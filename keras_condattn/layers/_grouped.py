@@ -8,7 +8,9 @@ from keras_condattn._gradient import with_gradient
 from keras_condattn._types import Tensor
 
 
-def attended_means(features: Tensor, kernel: Tensor, channels_last: bool) -> Tensor:
+def attended_means(
+    features: Tensor, kernel: Tensor, channels_last: bool, training: bool = True
+) -> Tensor:
     """For each group, the mean by each softmax map, and last the plain mean.
 
     ```
@@ -18,12 +20,14 @@ def attended_means(features: Tensor, kernel: Tensor, channels_last: bool) -> Ten
 
     The gradient is written out, because a framework's own adds up two maps as large as
     the features, one from the logits and one from the sums; here both come out of one
-    product, and in the layout that the features had.
+    product, and in the layout that the features had. Only in `training`: exporters
+    (ONNX from torch) read plain operations, not a gradient of our own.
 
     Args:
         features: (B, N, C), or (B, C, N) unless `channels_last`, float32 or float64.
         kernel: (G, M, C/G), of the same dtype.
         channels_last: which of the two.
+        training: whether to write the gradient out. Defaults to True.
 
     Returns:
         (B, G, M + 1, C/G).
@@ -52,7 +56,9 @@ def attended_means(features: Tensor, kernel: Tensor, channels_last: bool) -> Ten
         to_kernel = ops.sum(ops.matmul(slope, rows), axis=0)
         return _out_of_groups(back, channels_last), to_kernel
 
-    return with_gradient(forward, backward)(features, kernel)
+    if training:
+        return with_gradient(forward, backward)(features, kernel)
+    return forward(features, kernel)[0]
 
 
 def maps(features: Tensor, kernel: Tensor, channels_last: bool) -> Tensor:

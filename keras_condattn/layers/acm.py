@@ -41,9 +41,8 @@ class ACM(FeatureLayer):
     What it costs: one grouped projection to both logits, one pooled product
     for K, Q and mu, and one affine map `y = P x + P (K - Q)`, so three readings of the
     features and no map of their size but y (and, in channels_last, one copy with the
-    groups in front: the products are several times faster on it). The gradient of
-    projection and pooling together is one product more (reverse mode only: no
-    `jax.jvp`).
+    groups in front: the products are several times faster on it). In training, the
+    gradient of projection and pooling together is one product more.
 
     Args:
         groups: number of groups G; must divide both C and C // reduction.
@@ -73,6 +72,8 @@ class ACM(FeatureLayer):
     Call arguments:
         features: (B, *S, C), or (B, C, *S) in channels_first, with one to three
             spatial axes, whose sizes may change from call to call.
+        training: whether the gradient is the written-out one, which is faster and the
+            same. Defaults to None.
 
     Returns:
         The features, of the shape and layout they came in; with `return_attention`,
@@ -159,10 +160,10 @@ class ACM(FeatureLayer):
                 f"groups that would do: {', '.join(map(str, fitting))}"
             )
 
-    def call(self, features: Tensor) -> Any:
+    def call(self, features: Tensor, training: bool | None = None) -> Any:
         features = self._checked(features)
         flat, kernel = self._precise(self._flat(features)), self._both_kernels()
-        *attended, mean = self._pooled(flat, kernel)
+        *attended, mean = self._pooled(flat, kernel, bool(training))
         outputs = [self._changed(features, attended, mean)]
         if self.return_attention:
             found = maps(flat, kernel, self.channel_axis == -1)
@@ -197,12 +198,14 @@ class ACM(FeatureLayer):
         kernels = [getattr(self, name) for name in self._attends]
         return self._precise(ops.stack(kernels, axis=1)) if kernels else None
 
-    def _pooled(self, flat: Tensor, kernel: Tensor | None) -> list[Tensor]:
+    def _pooled(
+        self, flat: Tensor, kernel: Tensor | None, training: bool
+    ) -> list[Tensor]:
         """K, Q and the mean, each (B, G, C/G)."""
         if kernel is None:
             mean = ops.mean(flat, axis=1 if self.channel_axis == -1 else 2)
             return [ops.reshape(mean, (ops.shape(mean)[0], self.groups, -1))]
-        pooled = attended_means(flat, kernel, self.channel_axis == -1)
+        pooled = attended_means(flat, kernel, self.channel_axis == -1, training)
         return [pooled[:, :, i] for i in range(len(self._attends) + 1)]
 
     def _modulator(self, mean: Tensor) -> Tensor:

@@ -72,7 +72,7 @@ def test_formula(groups, axes, data_format, rng):
     def formula(x, w):
         return by_hand(x, w, groups)
 
-    assert_formula(of_groups, formula, data_format, rng, axes)
+    assert_formula(of_groups, formula, data_format, rng, axes, training=True)
 
 
 @pytest.mark.parametrize("formula", ["X+(K-Q)", "P(X+K)", "PX"])

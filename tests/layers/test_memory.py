@@ -8,15 +8,20 @@ from keras import ops
 
 from keras_condattn.layers import ACM, AttentiveSimilarity
 
+LAYERS = [
+    (lambda: ACM(2), {"training": True}),
+    (lambda: AttentiveSimilarity(1), {}),
+]
 
-@pytest.mark.parametrize("make", [lambda: ACM(2), lambda: AttentiveSimilarity(1)])
-def test_no_tensor_outlives_its_step(make, rng):
+
+@pytest.mark.parametrize(("make", "call"), LAYERS)
+def test_no_tensor_outlives_its_step(make, call, rng):
     layer = make()
     x = rng.normal(size=(2, 4, 4, 4)).astype("float32")
     tensor = type(ops.convert_to_tensor(x))
 
     def loss(x):
-        outputs = layer(x)
+        outputs = layer(x, **call)
         outputs = outputs if isinstance(outputs, tuple) else (outputs,)
         return sum(ops.sum(ops.square(y)) for y in outputs)
 

@@ -65,11 +65,12 @@ def test_output_and_attention(released, axes, data_format):
 
 
 @axes
-def test_input_gradient(released, axes, data_format):
+@pytest.mark.parametrize("training", [False, True])
+def test_input_gradient(released, axes, training, data_format):
     layer, x = built(released, axes, data_format, orthogonality="signed")
 
     def loss(x):
-        return ops.mean(ops.square(layer(x))) + layer.losses[0]
+        return ops.mean(ops.square(layer(x, training=training))) + layer.losses[0]
 
     _, (gradient,) = value_and_gradients(loss, x)
     expected = arranged(released["grad_x"], axes)

@@ -6,6 +6,7 @@ import pytest
 from helpers import to_format
 
 from keras_condattn.applications import InsideUNet
+from keras_condattn.layers import ACM
 
 CONDITIONING = ("inside", "film", "guiding")
 from_torch = pytest.mark.skipif(
@@ -117,3 +118,21 @@ def test_saved_model_of_a_network_for_any_size(tmp_path):
     exported = saved_model(model, str(tmp_path / "model"))
     for size in ((8, 12), (6, 4)):
         assert_answers_alike(model, exported, "channels_last", size=size)
+
+
+@pytest.mark.skipif(keras.backend.backend() == "jax", reason="no export from JAX here")
+def test_a_network_that_compares(data_format, tmp_path):
+    shape = to_format(np.zeros((1, 8, 12, 4)), data_format).shape[1:]
+    image = keras.Input(shape, name="image")
+    model = keras.Model(image, ACM(2, data_format=data_format)(image))
+    x = np.random.default_rng(2).normal(size=(3, *shape)).astype("float32")
+    expected, path = model.predict(x, verbose=0), str(tmp_path / "model")
+    if keras.backend.backend() == "torch":
+        import onnxruntime
+
+        model.export(path, format="onnx", verbose=False)
+        session = onnxruntime.InferenceSession(path)
+        (found,) = session.run(None, {session.get_inputs()[0].name: x})
+    else:
+        found = saved_model(model, path)(x)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)

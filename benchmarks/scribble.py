@@ -30,11 +30,12 @@ from keras_condattn.datasets import Batches, SimulatedScribbles, acdc, chaos
 from keras_condattn.losses import ScribbleLoss
 
 STUDY = "scribble"
-RECIPE = {"learning_rate": 1.5e-3, "batch_size": 12, "steps": 500,
+# Chosen on ACDC's validation patients. The CRF gains more from many small batches than
+# from few large ones.
+RECIPE = {"learning_rate": 1.5e-3, "batch_size": 6, "steps": 1000,
           "schedule": "Adam, cosine to 0", "filters": (16, 32, 64, 128, 256),
-          "dropout": (0.05, 0.1, 0.2, 0.3, 0.5)}  # fmt: skip
-QUICK = {**RECIPE, "batch_size": 2, "steps": 2, "filters": (4, 4, 8),
-         "dropout": 0.1}  # fmt: skip
+          "dropout": 0.0}  # fmt: skip
+QUICK = {**RECIPE, "batch_size": 2, "steps": 2, "filters": (4, 4, 8)}
 # The paper's 0.1 is for grey levels in [0, 1]; a z-scored slice spans about four.
 LOSS = {"radius": 5, "sigma_xy": 6.0, "sigma_image": 0.4}
 CRF = {"crf_weight": 0.1}

@@ -87,7 +87,7 @@ def publish_weights():
             "classes": len(data.classes),
             "attention": scribble.METHODS[result["method"]].attention,
             "filters": list(recipe["filters"]),
-            "dropout": list(recipe["dropout"]),
+            "dropout": recipe["dropout"],
         },
         preprocessing=PREPROCESSING,
         conditioning="",

@@ -1,5 +1,6 @@
 """The written-out gradient of attended means is the framework's own."""
 
+import keras
 import numpy as np
 import pytest
 from helpers import assert_close, value_and_gradients
@@ -27,3 +28,17 @@ def test_gradients_of_features_and_kernel(groups, maps, channels_last, rng):
     np.testing.assert_allclose(value, expected, rtol=1e-5)
     for found, wanted in zip(gradients, plain, strict=True):
         assert_close(found, wanted)
+
+
+@pytest.mark.skipif(keras.backend.backend() != "torch", reason="others keep no graph")
+def test_a_second_pass_over_the_same_graph(rng):
+    import torch
+
+    features = torch.tensor(rng.normal(size=(2, 5, 4)), requires_grad=True)
+    kernel = torch.tensor(rng.normal(size=(2, 2, 2)), requires_grad=True)
+    total = (attended_means(features, kernel, True) ** 2).sum()
+    first = torch.autograd.grad(total, [features, kernel], retain_graph=True)
+    second = torch.autograd.grad(total, [features, kernel])
+    for one, other in zip(first, second, strict=True):
+        assert one.abs().max() > 0.1
+        torch.testing.assert_close(one, other)

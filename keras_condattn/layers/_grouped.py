@@ -32,7 +32,6 @@ def attended_means(
     Returns:
         (B, G, M + 1, C/G).
     """
-
     groups = kernel.shape[0]
 
     def forward(features: Tensor, kernel: Tensor) -> tuple[Tensor, Any]:

@@ -88,6 +88,7 @@ def publish_weights():
             "attention": scribble.METHODS[result["method"]].attention,
             "filters": list(recipe["filters"]),
             "dropout": recipe["dropout"],
+            "similarity_radius": result["loss"]["similarity_radius"],
         },
         preprocessing=PREPROCESSING,
         conditioning="",

@@ -34,7 +34,7 @@ def times(size, options):
     for what, names in WHATS.items():
         fits = [name for name in names if not too_large(what, name, size)]
         calls = cases(what, size, fits)
-        found = interleaved(calls, options.seconds, least=options.least)
+        found = interleaved(calls, options.seconds, least=options.least, collect=True)
         rows.append({"what": what, "size": size, "times": found})
     return rows
 

@@ -78,7 +78,7 @@ def group(names, options):
         model.compile(keras.optimizers.Adam(1e-4), loss)
     # The loss comes back as a number, so the step is over by then.
     calls = {n: lambda m=m: m.train_on_batch(x, y) and [] for n, m in models.items()}
-    times = interleaved(calls, 10 * len(calls) * options.seconds, least=5)
+    times = interleaved(calls, 10 * len(calls) * options.seconds, collect=True)
     return {
         name: {"attention": name, "size": size, "batch": BATCH,
                "parameters": model.count_params(),

@@ -7,8 +7,13 @@ import time
 from benchmarks._compiled import wait
 
 
-def interleaved(calls, seconds, least=5, most=60):
-    """A, B, C, A, B, C, ...: a drift of the machine meets all of them alike."""
+def interleaved(calls, seconds, least=5, most=60, collect=False):
+    """A, B, C, A, B, C, ...: a drift of the machine meets all of them alike.
+
+    `collect` frees memory before each round: Keras leaves a torch step's to the
+    collector, which must not run within a call. Not for calls of a millisecond, whose
+    first in a round would find its caches cold.
+    """
     for call in (*calls.values(), *calls.values()):
         wait(call())
     times = {name: [] for name in calls}
@@ -17,9 +22,8 @@ def interleaved(calls, seconds, least=5, most=60):
     for i in range(most):
         if i >= least and time.perf_counter() > end:
             break
-        # Keras leaves a torch step's memory to the collector, which must not run
-        # within a call.
-        gc.collect()
+        if collect:
+            gc.collect()
         for name, call in calls.items():
             begin = time.perf_counter()
             result = call()

@@ -26,12 +26,9 @@ def closeness(radius: int, sigma: float) -> np.ndarray[Any, Any]:
 
 def inside(height: Any, width: Any, radius: int) -> Tensor:
     """1 where a place lies within the image, 0 elsewhere, (1, H, W, places)."""
-    rows, columns = (
-        ops.logical_and(at >= 0, at < size)
-        for at, size in zip(
-            _places(height, width, radius), (height, width), strict=True
-        )
-    )
+    rows, columns = _places(height, width, radius)
+    rows = ops.logical_and(rows >= 0, rows < height)
+    columns = ops.logical_and(columns >= 0, columns < width)
     both = ops.logical_and(rows[:, None, :, None], columns[None, :, None, :])
     return ops.cast(ops.reshape(both, (1, height, width, -1)), "float32")
 

@@ -105,7 +105,7 @@ def normalised(image: Image, how: str | None) -> Image:
 
 @dataclasses.dataclass(frozen=True)
 class CropAndJitter:
-    """How radiographs vary in training: crop, mirror image, brightness, contrast.
+    """How whole images vary in training: crop, mirror image, brightness, contrast.
 
     ```
     window: area ~ U(scale) of the image, log(width / height) ~ U(log ratio), anywhere
@@ -116,7 +116,7 @@ class CropAndJitter:
     ```
 
     The window is resized to the frame, so its sides are stretched unequally. A mirror
-    image puts the heart on the right; the paper's recipe has it, so this has.
+    image of a radiograph puts the heart on the right; ACM's recipe has it, so this has.
 
     Args:
         flip: chance of the mirror image, in [0, 1]. Defaults to 0.5.

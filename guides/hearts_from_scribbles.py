@@ -210,7 +210,9 @@ for name, weights in METHODS.items():
 # the strokes are fitted; whether the rest is any good it does not say. Watch the mean
 # of K. Nothing in the loss rewards a large K, and with K = 0 attentive similarity is 0
 # whatever the masks are. Should it sink there, `ScribbleLoss(similarity_floor=0.4)`
-# puts a price on it.
+# puts a price on it. `similarity_spread` in the logs is the other thing to watch: as
+# released, K is nearly the same number for every pair, and then attentive similarity
+# is no more than smoothing. `AttenScribbleUNet(similarity="log_attention")` is ours.
 
 # %%
 fig, axes = plt.subplots(1, 4, figsize=(12, 2.8), layout="constrained")

@@ -130,7 +130,7 @@ def test_hearts_from_scribbles(run, tmp_path):
     assert "patient003" in guide["train"].patients and "label" not in guide["train"][0]
     terms = ["partial_cross_entropy", "gated_crf", "attentive_similarity"]
     for number, curve in enumerate(guide["curves"].values(), 1):
-        mean = {"mean_similarity"} if number == 3 else set()
+        mean = {"mean_similarity", "similarity_spread"} if number == 3 else set()
         assert set(curve) == {"loss", *terms[:number]} | mean
         assert np.isfinite(list(curve.values())).all()
     for labels in guide["predicted"].values():

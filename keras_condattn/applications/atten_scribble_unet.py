@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from keras_condattn._export import export
 from keras_condattn._types import DataFormat, Shape
+from keras_condattn.layers.attentive_similarity import SimilarityOf
 from keras_condattn.models.scribble_model import ScribbleModel
 from keras_condattn.models.scribble_unet import scribble_unet
 from keras_condattn.weights import from_registry
@@ -18,6 +19,7 @@ def AttenScribbleUNet(
     weights: str | os.PathLike[str] | None = None,
     *,
     attention: bool = True,
+    similarity: SimilarityOf = "attention",
     similarity_radius: int = 5,
     filters: Sequence[int] = (16, 32, 64, 128, 256),
     dropout: float | Sequence[float] = (0.05, 0.1, 0.2, 0.3, 0.5),
@@ -41,6 +43,9 @@ def AttenScribbleUNet(
             `.weights.h5` file. A name brings its own arguments. Defaults to None.
         attention: False for the plain U-Net, which gives no similarity. Defaults to
             True.
+        similarity: what K is made of, `"attention"` as released or
+            `"log_attention"`; see `layers.AttentiveSimilarity`. Defaults to
+            `"attention"`.
         similarity_radius: of the window of K, in pixels of the feature map. Defaults
             to 5.
         filters: channels of every level, three levels or more. Defaults to
@@ -84,6 +89,7 @@ def AttenScribbleUNet(
         filters=filters,
         dropout=rates,
         attention=attention,
+        similarity=similarity,
         similarity_radius=similarity_radius,
         data_format=data_format,
         name=name,

@@ -10,8 +10,10 @@ from keras_condattn._types import Tensor
 BLOCK = 256
 
 
-def attend(q: Tensor, k: Tensor, v: Tensor, scale: float) -> tuple[Tensor, Tensor]:
-    """softmax(scale q k^T) v, and the log-sum-exp of the unscaled logits q k^T.
+def attend(
+    q: Tensor, k: Tensor, v: Tensor, scale: float, other: float = 1.0
+) -> tuple[Tensor, Tensor]:
+    """softmax(scale q k^T) v, and the log-sum-exp of the logits other q k^T.
 
     Exact, with exact gradients; no more than a block of rows of the (N, N) logits
     lives at any time, and the backward pass computes them again.
@@ -21,25 +23,28 @@ def attend(q: Tensor, k: Tensor, v: Tensor, scale: float) -> tuple[Tensor, Tenso
         k: (B, N, D).
         v: (B, N, E).
         scale: of the logits of the first result.
+        other: of those of the second. Defaults to 1.0.
 
     Returns:
         (B, N, E) and (B, N).
     """
 
     def forward(q: Tensor, k: Tensor, v: Tensor) -> tuple[Tensor, Any]:
-        out, scaled, plain = _forward(q, k, v, scale)
+        out, scaled, second = _forward(q, k, v, scale, other)
         # One result, because Keras' custom gradients on torch know no more.
-        both = ops.concatenate([out, plain[..., None]], axis=-1)
-        return both, (q, k, v, out, scaled, plain)
+        both = ops.concatenate([out, second[..., None]], axis=-1)
+        return both, (q, k, v, out, scaled, second)
 
     def backward(kept: Any, above: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        return _backward(kept, above, scale)
+        return _backward(kept, above, scale, other)
 
     both = with_gradient(forward, backward)(q, k, v)
     return both[..., :-1], both[..., -1]
 
 
-def _forward(q: Tensor, k: Tensor, v: Tensor, scale: float) -> tuple[Tensor, ...]:
+def _forward(
+    q: Tensor, k: Tensor, v: Tensor, scale: float, other: float
+) -> tuple[Tensor, ...]:
     """The attended values, and both log-sum-exps."""
     blocks, count = _blocks(q)
     keys = ops.swapaxes(k, 1, 2)
@@ -48,14 +53,15 @@ def _forward(q: Tensor, k: Tensor, v: Tensor, scale: float) -> tuple[Tensor, ...
         logits = ops.matmul(blocks[i], keys)
         top = ops.max(logits, axis=-1, keepdims=True)
         logits = logits - top
-        plain = top[..., 0] + ops.log(ops.sum(ops.exp(logits), axis=-1))
+        sums = ops.sum(ops.exp(other * logits), axis=-1)
+        second = other * top[..., 0] + ops.log(sums)
         powers = ops.exp(scale * logits)
         total = ops.sum(powers, axis=-1, keepdims=True)
         found = ops.matmul(powers, v) / total
         scaled = (scale * top + ops.log(total))[..., 0]
         return tuple(
             ops.slice_update(whole, (i, *[0] * (len(whole.shape) - 1)), part[None])
-            for whole, part in zip(state, (found, scaled, plain), strict=True)
+            for whole, part in zip(state, (found, scaled, second), strict=True)
         )
 
     shape = ops.shape(blocks)
@@ -69,22 +75,22 @@ def _forward(q: Tensor, k: Tensor, v: Tensor, scale: float) -> tuple[Tensor, ...
 
 
 def _backward(
-    kept: tuple[Tensor, ...], above: Tensor, scale: float
+    kept: tuple[Tensor, ...], above: Tensor, scale: float, other: float
 ) -> tuple[Tensor, Tensor, Tensor]:
-    q, k, v, out, scaled, plain = kept
-    to_out, to_plain = above[..., :-1], above[..., -1:]
+    q, k, v, out, scaled, second = kept
+    to_out, to_second = above[..., :-1], above[..., -1:]
     drift = ops.sum(to_out * out, axis=-1, keepdims=True)
-    rows = [scaled[..., None], plain[..., None], to_out, to_plain, drift]
+    rows = [scaled[..., None], second[..., None], to_out, to_second, drift]
     (blocks, count), others = _blocks(q), [_blocks(row)[0] for row in rows]
     keys, values = ops.swapaxes(k, 1, 2), ops.swapaxes(v, 1, 2)
 
     def body(i: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         to_q, to_k, to_v = state
-        z1, z2, d_out, d_plain, d_drift = (other[i] for other in others)
+        z1, z2, d_out, d_second, d_drift = (other[i] for other in others)
         logits = ops.matmul(blocks[i], keys)
         share = ops.exp(scale * logits - z1)
         slope = scale * share * (ops.matmul(d_out, values) - d_drift)
-        slope = slope + ops.exp(logits - z2) * d_plain
+        slope = slope + other * ops.exp(other * logits - z2) * d_second
         to_k = to_k + ops.matmul(ops.swapaxes(slope, 1, 2), blocks[i])
         to_v = to_v + ops.matmul(ops.swapaxes(share, 1, 2), d_out)
         part = ops.matmul(slope, k)[None]

@@ -1,6 +1,6 @@
 """Self-attention whose maps say which neighbours are alike."""
 
-from typing import Any
+from typing import Any, Literal, get_args
 
 import keras
 from keras import ops
@@ -12,6 +12,7 @@ from keras_condattn.layers._checks import check_data_format
 from keras_condattn.layers._streamed import attend
 
 StaticShape = tuple[int | None, ...]
+SimilarityOf = Literal["attention", "log_attention"]
 
 
 @export
@@ -26,6 +27,16 @@ class AttentiveSimilarity(keras.layers.Layer):
     K_ij = sigmoid(w (A_ij + A_ji) + b)                j in the window of i
     ```
 
+    With `similarity="log_attention"`, A is the softmax of the attention itself and
+
+    ```
+    K_ij = sigmoid(w log(N sqrt(A_ij A_ji)) + b)       the log is 0 if A is even
+    ```
+
+    An entry of A is 1 / N on average, so that in the first form w (A_ij + A_ji) is
+    next to nothing beside b, and K is much the same number for every pair. The second
+    does not depend on N, and K can differ from pair to pair from the first step on.
+
     K is returned for the (2 radius + 1)^2 neighbours of each pixel and for no other
     pair. The softmax still runs over all N pixels: its normaliser is collected a
     block of queries at a time, with exact gradients, and nothing of size N x N
@@ -33,9 +44,11 @@ class AttentiveSimilarity(keras.layers.Layer):
 
     Args:
         radius: of the window in pixels of the feature map. Defaults to 5.
-        heads: of the attention; A is their mean. Defaults to 1.
+        heads: of the attention; A, or its logarithm, is their mean. Defaults to 1.
         mlp_ratio: hidden channels of the MLP over those of the features. Defaults
             to 4.
+        similarity: `"attention"` as released, or `"log_attention"`. Defaults to
+            `"attention"`.
         use_bias: give q, k and v biases. Defaults to False.
         epsilon: of the normalisations. Defaults to 1e-5.
         data_format: `"channels_last"` or `"channels_first"`, of the features. None
@@ -67,7 +80,7 @@ class AttentiveSimilarity(keras.layers.Layer):
         AttenScribble, arXiv 2312.06614. As in the released code K takes the logits
         without the 1 / sqrt(d) of the attention itself. The released w and b are
         drawn from U(-1, 1); here w = 1 and b = 0 at the start, so that K begins at
-        1/2 in every run.
+        1/2 in every run. The logarithm is ours.
     """
 
     def __init__(
@@ -75,6 +88,7 @@ class AttentiveSimilarity(keras.layers.Layer):
         radius: int = 5,
         heads: int = 1,
         mlp_ratio: int = 4,
+        similarity: SimilarityOf = "attention",
         use_bias: bool = False,
         epsilon: float = 1e-5,
         data_format: DataFormat | None = None,
@@ -85,7 +99,13 @@ class AttentiveSimilarity(keras.layers.Layer):
         for name, value in whole.items():
             if isinstance(value, bool) or not isinstance(value, int) or value < 1:
                 raise ValueError(f"{name} must be a whole number from 1, got {value!r}")
+        if similarity not in get_args(SimilarityOf):
+            raise ValueError(
+                f"similarity must be one of {get_args(SimilarityOf)}, got "
+                f"{similarity!r}"
+            )
         self.radius, self.heads, self.mlp_ratio = radius, heads, mlp_ratio
+        self.similarity = similarity
         self.use_bias, self.epsilon = use_bias, epsilon
         self.data_format = check_data_format(data_format)
 
@@ -139,11 +159,19 @@ class AttentiveSimilarity(keras.layers.Layer):
         )
         flat = (size[0] * self.heads, size[1] * size[2], width)
         rows, columns, values = (ops.reshape(part, flat) for part in (q, k, v))
-        out, normaliser = attend(rows, columns, values, width**-0.5)
+        scale = width**-0.5
+        other = 1.0 if self.similarity == "attention" else scale
+        out, normaliser = attend(rows, columns, values, scale, other)
         out = ops.reshape(out, (size[0], self.heads, *size[1:3], width))
         out = ops.reshape(ops.moveaxis(out, 1, 3), (*size[:3], x.shape[-1]))
         grid = (flat[0], *size[1:3])
-        share = self._share(q, k, ops.reshape(normaliser, (*grid, 1)))
+        # log A of each pixel's window; meaningless outside the image.
+        share = other * window_products(q, k, self.radius)
+        share = share - ops.reshape(normaliser, (*grid, 1))
+        if self.similarity == "attention":
+            share = ops.exp(share)
+        else:
+            share = 0.5 * (share + ops.log(ops.cast(size[1] * size[2], "float32")))
         places = share.shape[-1]
         share = ops.reshape(share, (size[0], self.heads, *size[1:3], places))
         return ops.cast(out, x.dtype), self._similarity(ops.mean(share, axis=1))
@@ -155,10 +183,6 @@ class AttentiveSimilarity(keras.layers.Layer):
         return ops.reshape(
             ops.moveaxis(x, 3, 1), (size[0] * self.heads, *size[1:3], width)
         )
-
-    def _share(self, q: Tensor, k: Tensor, normaliser: Tensor) -> Tensor:
-        """A of each pixel's window; meaningless outside the image."""
-        return ops.exp(window_products(q, k, self.radius) - normaliser)
 
     def _similarity(self, share: Tensor) -> Tensor:
         known = _neighbours(share, self.radius)
@@ -207,7 +231,10 @@ class AttentiveSimilarity(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         config: dict[str, Any] = super().get_config()
-        names = ("radius", "heads", "mlp_ratio", "use_bias", "epsilon", "data_format")
+        names = (
+            "radius", "heads", "mlp_ratio", "similarity", "use_bias", "epsilon",
+            "data_format",
+        )  # fmt: skip
         return config | {name: getattr(self, name) for name in names}
 
 

@@ -24,3 +24,14 @@ def mean_similarity(similarity: Tensor, radius: int) -> Tensor:
     pixels = ops.cast(shape[1] * shape[2], "float32")
     pairs = ops.cast(shape[0], "float32") * (down * right - pixels)
     return ops.sum(K) / ops.maximum(pairs, 1.0)
+
+
+def similarity_spread(similarity: Tensor, radius: int) -> Tensor:
+    """Standard deviation of K over the same pairs."""
+    K = ops.cast(ops.convert_to_tensor(similarity), "float32")
+    # About 1/2, lest the difference of two squares lose the little there is. What is
+    # no pair is 0, and a sigmoid is not.
+    about = ops.where(K > 0, K - 0.5, 0.0)
+    mean = mean_similarity(about, radius)
+    variance = mean_similarity(ops.square(about), radius) - ops.square(mean)
+    return ops.sqrt(ops.maximum(variance, 0.0))

@@ -10,13 +10,16 @@ from keras import ops
 from keras_condattn._export import export
 from keras_condattn._types import Tensor
 from keras_condattn.losses import ScribbleLoss
-from keras_condattn.losses._known import mean_similarity
+from keras_condattn.losses._known import mean_similarity, similarity_spread
 from keras_condattn.models.conditioned_model import ConditionedModel
 
 TERMS = (
     "partial_cross_entropy", "gated_crf", "attentive_similarity", "similarity_floor",
 )  # fmt: skip
-MEAN = "mean_similarity"
+# Of K: a mean that sinks is a collapse, and so is a spread of next to nothing.
+SIMILARITY = {
+    "mean_similarity": mean_similarity, "similarity_spread": similarity_spread,
+}  # fmt: skip
 
 
 @export
@@ -29,7 +32,8 @@ class ScribbleModel(ConditionedModel):
     which all hyper-parameters are, and fitted to
     `x = {"image": ...}` or the image bare, `y = {"scribble": (B, H, W)}` or the
     scribble bare. The logs have a curve for the loss, each of its terms before its
-    weight, and the mean of K.
+    weight, and the mean and the standard deviation of K over all pairs: a K that is
+    the same number everywhere tells no pair from another.
 
     Metrics look at dense labels and nothing else does: they are given as
     `metrics={"mask": [...]}` and see `y["label"]` and the logits; the logs call them
@@ -58,8 +62,9 @@ class ScribbleModel(ConditionedModel):
     >>> logs = model.fit(
     ...     {"image": np.zeros((2, 16, 16, 1))}, {"scribble": scribble}, verbose=0
     ... ).history
-    >>> [name for name in logs if name != "loss"]
-    ['attentive_similarity', 'gated_crf', 'mean_similarity', 'partial_cross_entropy']
+    >>> [name for name in logs if name != "loss"]  # doctest: +NORMALIZE_WHITESPACE
+    ['attentive_similarity', 'gated_crf', 'mean_similarity', 'partial_cross_entropy',
+     'similarity_spread']
 
     Reference:
         AttenScribble, arXiv 2312.06614.
@@ -67,7 +72,9 @@ class ScribbleModel(ConditionedModel):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.curves = {name: keras.metrics.Mean(name=name) for name in (*TERMS, MEAN)}
+        self.curves = {
+            name: keras.metrics.Mean(name=name) for name in (*TERMS, *SIMILARITY)
+        }
 
     @property
     def metrics(self) -> list[Any]:
@@ -101,8 +108,9 @@ class ScribbleModel(ConditionedModel):
         for name, term in terms.items():
             self.curves[name].update_state(ops.stop_gradient(term))
         if "similarity" in y_pred:
-            mean = mean_similarity(y_pred["similarity"], self.loss.similarity_radius)
-            self.curves[MEAN].update_state(ops.stop_gradient(mean))
+            K = ops.stop_gradient(y_pred["similarity"])
+            for name, of in SIMILARITY.items():
+                self.curves[name].update_state(of(K, self.loss.similarity_radius))
         weights = self.loss.weights
         total: Tensor = sum(weights[name] * term for name, term in terms.items())
         return sum(self.losses, total)
@@ -146,7 +154,8 @@ class ScribbleModel(ConditionedModel):
     def _drawn(self) -> set[str]:
         loss = getattr(self, "loss", None)
         drawn = set(loss.weights) if isinstance(loss, ScribbleLoss) else set()
-        return drawn | ({MEAN} if drawn and "similarity" in self.output else set())
+        gives = drawn and "similarity" in self.output
+        return drawn | (set(SIMILARITY) if gives else set())
 
     def _check_loss(self) -> None:
         # Not in `compile`: with one of its own, Keras loads models uncompiled.

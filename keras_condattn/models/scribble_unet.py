@@ -8,6 +8,7 @@ import keras
 from keras_condattn._types import DataFormat, Shape, Tensor
 from keras_condattn.layers import AttentiveSimilarity
 from keras_condattn.layers._checks import check_data_format
+from keras_condattn.layers.attentive_similarity import SimilarityOf
 from keras_condattn.models.aligned_upsampling import AlignedUpsampling
 from keras_condattn.models.blocks import Blocks
 from keras_condattn.models.divisible import DivisibleSize, check_divisible
@@ -25,6 +26,7 @@ def scribble_unet(
     filters: Sequence[int],
     dropout: Sequence[float],
     attention: bool,
+    similarity: SimilarityOf,
     similarity_radius: int,
     data_format: DataFormat | None,
     name: str,
@@ -37,6 +39,7 @@ def scribble_unet(
         filters: channels of every level, bottleneck included.
         dropout: rate within each level's block on the way down.
         attention: put `AttentiveSimilarity` at a quarter of the resolution.
+        similarity: what it makes of its attention.
         similarity_radius: of its windows.
         data_format: `"channels_last"`, `"channels_first"` or None for Keras's own.
         name: of the model.
@@ -63,8 +66,9 @@ def scribble_unet(
         x = _block(blocks, x, width, rate, levels[i])
         if attention and i == ATTENTION_AT:
             attend = AttentiveSimilarity(
-                similarity_radius, data_format=data_format, name="similarity"
-            )
+                similarity_radius, similarity=similarity, data_format=data_format,
+                name="similarity",
+            )  # fmt: skip
             x, outputs["similarity"] = attend(x)
         skips.append(x)
     for i in reversed(range(len(filters) - 1)):

@@ -37,8 +37,12 @@ def dense(layer, x):
     h = x + layer.projection(out)
     hidden = layer.depthwise(layer.expand(layer.mlp_norm(h)))
     y = layer.norm(h + layer.contract(ops.gelu(hidden, approximate=False)))
-    share = ops.mean(ops.softmax(logits, axis=-1), axis=0)
-    both = share + ops.transpose(share)
+    if layer.similarity == "attention":
+        share = ops.mean(ops.softmax(logits, axis=-1), axis=0)
+        both = share + ops.transpose(share)
+    else:
+        share = ops.mean(ops.log_softmax(logits * width**-0.5, axis=-1), axis=0)
+        both = (share + ops.transpose(share)) / 2 + np.log(n)
     weight, bias = layer.similarity_weight.value, layer.similarity_bias.value
     return y, ops.sigmoid(weight * both + bias)
 
@@ -58,16 +62,21 @@ def windowed(full, size, radius):
 CASES = [((4, 5), 1, 1, 4), ((6, 3), 2, 2, 8), ((7, 7), 3, 1, 4), ((3, 2), 5, 1, 4)]
 
 
+@pytest.mark.parametrize("similarity", ["attention", "log_attention"])
 @pytest.mark.parametrize(("size", "radius", "heads", "channels"), CASES)
-def test_equals_the_dense_computation(size, radius, heads, channels, data_format):
+def test_equals_the_dense_computation(
+    size, radius, heads, channels, similarity, data_format
+):
     rng = np.random.default_rng(0)
-    layer = AttentiveSimilarity(radius, heads, data_format=data_format)
+    layer = AttentiveSimilarity(
+        radius, heads, similarity=similarity, data_format=data_format
+    )
     x = rng.normal(size=(2, *size, channels)).astype("float32")
     layer.build(to_format(x, data_format).shape)
     for weight in layer.weights:
         # Attention with a point, and a K that follows it.
         weight.assign(rng.normal(size=weight.shape).astype("float32"))
-    layer.similarity_weight.assign(3.0)
+    layer.similarity_weight.assign(3.0 if similarity == "attention" else 0.2)
     features, similarity = layer(to_format(x, data_format))
     features = from_format(features, data_format)
     pulls = rng.normal(size=features.shape).astype("float32")
@@ -121,12 +130,14 @@ def test_gradients_reach_every_weight():
 
 def test_layer_contract(tmp_path, data_format):
     def make():
-        return AttentiveSimilarity(1, 2, data_format=data_format)
+        return AttentiveSimilarity(
+            1, 2, similarity="log_attention", data_format=data_format
+        )
 
     shape = to_format(np.zeros((2, 5, 4, 6)), data_format).shape
-    with pytest.MonkeyPatch.context():
-        layer = make()
-        assert layer.get_config()["heads"] == 2
+    layer = make()
+    assert layer.get_config()["heads"] == 2
+    assert layer.get_config()["similarity"] == "log_attention"
     # The features alone say nothing of the similarity's two parameters.
     inputs = np.random.default_rng(1).normal(size=shape).astype("float32")
     image = keras.Input(shape[1:])
@@ -157,6 +168,7 @@ def test_any_size_of_image():
         ({"radius": 0}, (1, 4, 4, 4), "radius must be a whole number from 1, got 0"),
         ({"heads": 3}, (1, 4, 4, 4), "heads=3 divides"),
         ({}, (1, 4, 4), "two spatial axes"),
+        ({"similarity": "log"}, (1, 4, 4, 4), "similarity must be one of .*got 'log'"),
     ],
 )
 def test_bad_input(arguments, shape, match):

@@ -7,7 +7,11 @@ from helpers import to_format, value_and_gradients
 from keras import ops
 
 from keras_condattn import losses
-from keras_condattn.losses._known import mean_similarity, single_class
+from keras_condattn.losses._known import (
+    mean_similarity,
+    similarity_spread,
+    single_class,
+)
 
 SMALL = {"radius": 2, "similarity_radius": 1, "sigma_image": 0.5}
 IGNORE = 3
@@ -70,6 +74,20 @@ def test_mean_similarity_counts_the_pairs_there_are():
     wide = np.ones((1, 4, 3, 121), "float32")
     assert float(mean_similarity(wide, 5)) == pytest.approx(121 * 12 / 132, rel=1e-5)
     assert float(mean_similarity(np.zeros((1, 1, 1, 9)), 1)) == 0
+    assert float(similarity_spread(np.zeros((1, 1, 1, 9)), 1)) == 0
+
+
+@pytest.mark.parametrize("spread", [0.1, 1e-4, 0.0])
+def test_the_spread_is_that_of_the_pairs_there_are(spread):
+    K = np.zeros((2, 4, 3, 9), "float32")
+    rng, found = np.random.default_rng(0), []
+    for y, x, v, u in np.ndindex(4, 3, 3, 3):
+        if 0 <= y + v - 1 < 4 and 0 <= x + u - 1 < 3 and (v, u) != (1, 1):
+            K[:, y, x, 3 * v + u] = 0.5 + spread * rng.normal(size=2)
+            found.append(K[:, y, x, 3 * v + u])
+    assert len(found) == 10 * 7 - 12
+    expected = float(np.std(np.array(found, "float64")))
+    assert float(similarity_spread(K, 1)) == pytest.approx(expected, rel=1e-3)
 
 
 @pytest.mark.parametrize(("ignore", "expected"), [(3, [0, 1, 1]), (None, [0, 0, 1])])

@@ -15,7 +15,7 @@ from keras_condattn.models import ScribbleModel
 IGNORE = 3
 CURVES = {
     "loss", "partial_cross_entropy", "gated_crf", "attentive_similarity",
-    "mean_similarity",
+    "mean_similarity", "similarity_spread",
 }  # fmt: skip
 
 
@@ -76,6 +76,9 @@ def test_the_curves_add_to_the_loss_that_the_loss_object_gives(data_format):
     pairs = 3 * (4 * 4 - 4)  # 2 x 2 pixels see 4 x 4 less themselves
     mean = output["similarity"].sum() / pairs
     assert logs["mean_similarity"] == pytest.approx(float(mean), rel=1e-4)
+    K = output["similarity"][output["similarity"] > 0]
+    assert len(K) == pairs and K.std() > 0
+    assert logs["similarity_spread"] == pytest.approx(float(K.std()), rel=1e-3)
 
 
 def test_trains_from_batches_and_looks_at_no_dense_label(data_format):

@@ -36,6 +36,7 @@ results: setup
 	$(RUN) -m benchmarks.radiographs
 	$(RUN) -m benchmarks.scribble_check
 	$(RUN) -m benchmarks.scribble
+	$(RUN) -m benchmarks.scribble_weights --choose
 	$(RUN) -m benchmarks.scribble_weights
 	$(BIN)/python -m benchmarks.readme
 

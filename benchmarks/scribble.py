@@ -193,26 +193,27 @@ def key(name, method, seed):
 
 
 def table(name):
-    """Markdown: Dice and HD95 of each structure, a row a method."""
+    """Markdown: Dice and HD95, a row a method; on the right of largest pieces alone."""
     runs = [r for r in study.results(STUDY).values() if r["data_set"] == name]
     structures, rows = DATA[name].classes[1:], []
+    columns = [("test", "dice", column) for column in ("mean", *structures)] + [
+        ("test", "hd95_mm", "mean"),
+        ("largest piece", "dice", "mean"),
+        ("largest piece", "hd95_mm", "mean"),
+    ]
     for method in METHODS:
         of = [r for r in runs if r["method"] == method]
         if of:
             cells = [
-                study.mean_sd([r["test"][kind][column] for r in of], digits)
-                for kind, digits in (("dice", 3), ("hd95_mm", 1))
-                for column in ("mean", *structures)
+                study.mean_sd(
+                    [r[masks][kind][column] for r in of], 3 if kind == "dice" else 1
+                )
+                for masks, kind, column in columns
             ]
-            largest = [
-                study.mean_sd([r["largest piece"][kind]["mean"] for r in of], digits)
-                for kind, digits in (("dice", 3), ("hd95_mm", 1))
-            ]
-            rows.append([METHODS[method].title, len(of), *cells, *largest])
+            rows.append([METHODS[method].title, len(of), *cells])
     return study.markdown(
-        ["", "seeds", *(f"Dice {s}" for s in ("mean", *structures)),
-         *(f"HD95 {s}, mm" for s in ("mean", *structures)),
-         "Dice, largest pieces", "HD95, mm, largest pieces"], rows,
+        ["", "seeds", "Dice", *structures, "HD95, mm", "Dice, largest pieces",
+         "HD95, mm"], rows,
     )  # fmt: skip
 
 

@@ -97,7 +97,7 @@ def chosen(method):
     """The offsets with the best mean Dice; none where nothing was asked."""
     found = study.results(STUDY).get(f"{NAME}_choice", {"method": None})
     if found["method"] != method:
-        return [0.0] * len(hearts.acdc.CLASSES)
+        return [0.0] * len(acdc.CLASSES)
     return max(found["choices"], key=lambda row: row["dice"]["mean"])["offsets"]
 
 
@@ -144,7 +144,11 @@ def publish_weights():
             "Network and losses after AttenScribble, arXiv 2312.06614; training is "
             "ours. No parameter of the authors is in them."
         ),
-        command="python -m benchmarks.scribble_weights --data ../shared/data",
+        command=(
+            "python -m benchmarks.scribble --data-sets acdc --methods log --seeds 0\n"
+            "python -m benchmarks.scribble_weights --choose\n"
+            "python -m benchmarks.scribble_weights"
+        ),
         notes=notes(result),
     )
     # Weights are published from a channels-last build: the files are the same.

@@ -24,7 +24,7 @@ def CrossModalityCAM(
     classes: int = 2,
     weights: str | os.PathLike[str] | None = None,
     *,
-    filters: int = 64,
+    filters: int | Sequence[int] = 64,
     stacked: bool = False,
     standardize: bool = True,
     view: RandomView | None = None,
@@ -40,13 +40,15 @@ def CrossModalityCAM(
 
     Args:
         input_shape: of one modality's image, (H, W, C), or (C, H, W) in
-            channels_first; H and W multiples of 8, or None. Required, unless
-            `weights` names a registered set. Defaults to None.
+            channels_first; H and W multiples of 8 (of 2 to the number of
+            poolings), or None. Required, unless `weights` names a registered set.
+            Defaults to None.
         modalities: their names, or how many: `"modality_1"`, ... Defaults to 2.
         classes: how many, the negative one included. Defaults to 2.
         weights: None, a name out of `keras_condattn.list_weights()`, or a path to a
             `.weights.h5` file. Defaults to None.
-        filters: channels of each network's first block. Defaults to 64.
+        filters: channels of each network's first block, or those of every block on
+            the way down, as for `UNetCAM`. Defaults to 64.
         stacked: take one image with all modalities' channels, in the order of
             `modalities`, in place of a dict. Defaults to False.
         standardize: take each image and channel to mean 0 and standard deviation 1
@@ -70,7 +72,7 @@ def CrossModalityCAM(
         (B, H, W, classes)}}`.
 
     Raises:
-        ValueError: for a missing or contradicting argument, a size that 8 does not
+        ValueError: for a missing or contradicting argument, a size that does not
             divide, names that are not distinct, unknown weights or faults.
 
     Example:

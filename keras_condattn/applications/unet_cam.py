@@ -1,6 +1,7 @@
 """The network of cross-modality equivariance, of one modality."""
 
 import os
+from collections.abc import Sequence
 
 from keras_condattn._export import export
 from keras_condattn._types import DataFormat, Shape
@@ -13,7 +14,7 @@ from keras_condattn.weights import from_registry
 def UNetCAM(
     input_shape: Shape | None = None,
     classes: int = 2,
-    filters: int = 64,
+    filters: int | Sequence[int] = 64,
     weights: str | os.PathLike[str] | None = None,
     *,
     data_format: DataFormat | None = None,
@@ -26,11 +27,13 @@ def UNetCAM(
 
     Args:
         input_shape: (H, W, C), or (C, H, W) in channels_first; H and W multiples of
-            8, or None. Required, unless `weights` names a registered set, which
-            brings it. Defaults to None.
+            8 (of 2 to the number of poolings), or None. Required, unless `weights`
+            names a registered set, which brings it. Defaults to None.
         classes: how many, the negative one included. Defaults to 2.
-        filters: channels of the first block. The paper has 64 on brain and 16 on
-            prostate. Defaults to 64.
+        filters: channels of the first block (the paper has 64 on brain and 16 on
+            prostate), of which three more have 2, 4 and 4 times as many; or those of
+            every block on the way down: fewer blocks see less far, and their maps
+            spread less (see `models.cam_network`). Defaults to 64.
         weights: None, a name out of `keras_condattn.list_weights()`, or a path to a
             `.weights.h5` file. Defaults to None.
         data_format: `"channels_last"` or `"channels_first"`. None means
@@ -42,7 +45,7 @@ def UNetCAM(
         "class_activation_map": (B, H, W, classes)}`.
 
     Raises:
-        ValueError: for a missing or contradicting argument, a size that 8 does not
+        ValueError: for a missing or contradicting argument, a size that does not
             divide, unknown weights.
 
     Example:

@@ -1,5 +1,6 @@
 """A U-Net whose class scores are the means of its full-resolution class maps."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -9,10 +10,8 @@ from keras_condattn._types import DataFormat, Shape, Tensor
 from keras_condattn.layers._checks import check_data_format
 from keras_condattn.models.divisible import DivisibleSize, check_divisible
 
-HALVINGS = 3
-# Name of a block -> its width over `filters`, on the way down and on the way up.
-DOWN = {"encoder_s1": 1, "encoder_s2": 2, "encoder_s4": 4, "bottleneck": 4}
-UP = {"decoder_s4": 2, "decoder_s2": 1, "decoder_s1": 1}
+# Widths of the released network's blocks on the way down, over those of the first.
+RELEASED = (1, 2, 4, 4)
 
 
 @export
@@ -35,7 +34,7 @@ class CAMNetwork(keras.Model):
 def cam_network(
     input_shape: Shape,
     classes: int = 2,
-    filters: int = 64,
+    filters: int | Sequence[int] = 64,
     *,
     prefix: str = "",
     data_format: DataFormat | None = None,
@@ -49,15 +48,23 @@ def cam_network(
     ```
 
     so that the map *is* the evidence that the score adds up. Blocks of two 3x3
-    convolutions, each with batch normalisation and ReLU: 1, 2, 4 and 4 times
-    `filters` with poolings between them, then 2, 1 and 1 times after nearest
-    neighbour upsampling and concatenation, and one more convolution of `filters`.
+    convolutions, each with batch normalisation and ReLU, with poolings between them
+    on the way down and nearest neighbour upsampling and concatenation on the way up,
+    where each is as wide as the block above it was on the way down; and one more
+    convolution of the first block's width.
+
+    A score asks every pixel that knows the class for evidence, not only those that
+    show it, and a pixel knows what its field of view shows: about 100 pixels across
+    with three poolings, 45 with two, 20 with one. Where the image is not much larger,
+    maps spread over all of it; give fewer blocks.
 
     Args:
         input_shape: (H, W, C), or (C, H, W) in channels_first; H and W multiples of
-            8, or None.
+            2 to the number of poolings (8), or None.
         classes: channels of the map. Defaults to 2.
-        filters: channels of the first block. Defaults to 64.
+        filters: channels of the first block, of which three more have 2, 4 and 4
+            times as many; or those of every block on the way down, which are as many
+            as there are numbers. Defaults to 64.
         prefix: before the names of the layers that have weights. Several networks in
             one model need one each: on torch, Keras (3.15) keeps parameters by their
             names, and does not reset the gradients of one that shares its name.
@@ -71,8 +78,8 @@ def cam_network(
         "class_activation_map": (B, H, W, classes)}` in float32.
 
     Raises:
-        ValueError: for a size that 8 does not divide (with the size to pad to), or
-            an argument out of its range.
+        ValueError: for a size that does not divide (with the size to pad to), or an
+            argument out of its range.
 
     Example:
 
@@ -89,24 +96,28 @@ def cam_network(
     """
     data_format = check_data_format(data_format)  # type: ignore[assignment]
     first = data_format == "channels_first"
-    _check(input_shape, classes, filters, first)
+    widths = _widths(filters)
+    halvings = len(widths) - 1
+    _check(input_shape, classes, 2**halvings, first)
     net = _Layers(str(data_format), 1 if first else -1, prefix)
     image = keras.Input(tuple(input_shape), name="image")
     x: Tensor = image
-    if None in tuple(input_shape):
-        x = DivisibleSize(2**HALVINGS, data_format, name="size")(x)
+    if None in tuple(input_shape) and halvings:
+        x = DivisibleSize(2**halvings, data_format, name="size")(x)
     skips: list[Tensor] = []
-    for block, factor in DOWN.items():
+    for level, width in enumerate(widths):
+        block = f"encoder_s{2**level}" if level < halvings else "bottleneck"
         if skips:
             x = keras.layers.MaxPooling2D(
                 2, data_format=data_format, name=f"{block}_pool"
             )(x)
-        x = net.block(x, factor * filters, block)
+        x = net.block(x, width, block)
         skips.append(x)
-    for block, factor, skip in zip(UP, UP.values(), skips[-2::-1], strict=True):
-        x = net.up(x, skip, block)
-        x = net.block(x, factor * filters, block)
-    x = net.conv(x, filters, "backbone")
+    for level in reversed(range(halvings)):
+        block = f"decoder_s{2**level}"
+        x = net.up(x, skips[level], block)
+        x = net.block(x, widths[max(level - 1, 0)], block)
+    x = net.conv(x, widths[0], "backbone")
     outputs = net.head(x, classes)
     return CAMNetwork(image, outputs, name=name)
 
@@ -159,7 +170,24 @@ def _xavier() -> keras.initializers.Initializer:
     return keras.initializers.VarianceScaling(1.0, "fan_avg", "untruncated_normal")
 
 
-def _check(shape: Any, classes: int, filters: int, first: bool) -> None:
+def _widths(filters: Any) -> list[int]:
+    """The widths of the blocks on the way down."""
+    given = list(filters) if isinstance(filters, (list, tuple)) else [filters]
+    if not given or not all(_positive(width) for width in given):
+        raise ValueError(
+            "filters must be a positive integer or several, one for each block on the "
+            f"way down, got {filters!r}"
+        )
+    if isinstance(filters, (list, tuple)):
+        return given
+    return [factor * filters for factor in RELEASED]
+
+
+def _positive(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0
+
+
+def _check(shape: Any, classes: Any, multiple: int, first: bool) -> None:
     if not isinstance(shape, (tuple, list)) or len(shape) != 3:
         raise ValueError(
             f"input_shape must be {'(C, H, W)' if first else '(H, W, C)'}, got "
@@ -168,7 +196,6 @@ def _check(shape: Any, classes: int, filters: int, first: bool) -> None:
     if shape[0 if first else -1] is None:
         raise ValueError(f"input_shape must give the channels, got {shape!r}")
     spatial = tuple(shape[1:] if first else shape[:-1])
-    check_divisible("input_shape", spatial, 2**HALVINGS)
-    for name, value in (("classes", classes), ("filters", filters)):
-        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-            raise ValueError(f"{name} must be a positive integer, got {value!r}")
+    check_divisible("input_shape", spatial, multiple)
+    if not _positive(classes):
+        raise ValueError(f"classes must be a positive integer, got {classes!r}")

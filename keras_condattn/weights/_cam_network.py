@@ -4,16 +4,16 @@ from typing import Any
 
 from keras_condattn.weights._slots import Slots, torch_layer, torch_norm
 
-DOWN = ("encoder_s2", "encoder_s4", "bottleneck")
-UP = ("decoder_s4", "decoder_s2", "decoder_s1")
-
 
 def cam_network(model: Any) -> Slots:
     """The names of the network of one modality."""
+    scales = [2**i for i in range(sum(x.name.endswith("_pool") for x in model.layers))]
+    first, *down = [*(f"encoder_s{s}" for s in scales), "bottleneck"]
+    up = [f"decoder_s{s}" for s in reversed(scales)]
     blocks = {
-        "inc.conv.conv": "encoder_s1",
-        **{f"down{i}.mpconv.1.conv": level for i, level in enumerate(DOWN, 1)},
-        **{f"up{i}.conv.conv": level for i, level in enumerate(UP, 1)},
+        "inc.conv.conv": first,
+        **{f"down{i}.mpconv.1.conv": level for i, level in enumerate(down, 1)},
+        **{f"up{i}.conv.conv": level for i, level in enumerate(up, 1)},
     }
     places = [("backbone.0", "backbone.1", "backbone")]
     for part, level in blocks.items():

@@ -1,6 +1,8 @@
 """Speed and memory of learning from scribbles, on every backend.
 
     python -m benchmarks.scribble_speed [--backends jax torch] [--quick] [--table]
+    python -m benchmarks.scribble_speed --parts time    # wants a quiet machine
+    python -m benchmarks.scribble_speed --parts memory  # does not
 
 A training step of AttenScribbleUNet (4 images of one channel, 4 classes) and each of
 its parts alone, beside the usual way of writing it and the U-Net without any of it, for
@@ -22,6 +24,7 @@ from benchmarks.speed import BACKENDS, NAMES, environment, is_gpu
 
 STUDY = "scribble_speed"
 SIZES = (64, 128, 256, 512)
+NOTHING = {"time": [], "memory": []}
 # Ours first, then the usual way; last of the step, the network without any of it.
 WHATS = {
     "step": ("ours", "dense", "plain"),
@@ -37,21 +40,15 @@ TITLES = {
 }
 
 
-def measure(backend, sizes, quick):
-    """All times and peaks of one backend as one record."""
-    record = {"time": [], "memory": []}
+def measure(backend, part, sizes, quick):
+    """The times or the peaks of one backend."""
+    alone = [f"{what}:{name}" for what, names in WHATS.items() for name in names]
+    rows, found = [], {}
     for size in sizes:
-        record |= _added(record, "time", worker(backend, "time", size, quick))
-        for what, names in WHATS.items():
-            for name in names:
-                found = worker(backend, f"{what}:{name}", size, quick)
-                record |= _added(record, "memory", found)
-    return record
-
-
-def _added(record, part, found):
-    rows = found.pop("rows")
-    return {part: record[part] + rows, **found}
+        for what in ["time"] if part == "time" else alone:
+            found = worker(backend, what, size, quick)
+            rows += found.pop("rows")
+    return {part: rows, **found}
 
 
 def worker(backend, what, size, quick):
@@ -144,16 +141,19 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--backends", nargs="+", choices=BACKENDS, default=BACKENDS)
     parser.add_argument("--sizes", nargs="+", type=int, default=SIZES)
+    parser.add_argument("--parts", nargs="+", choices=NOTHING, default=list(NOTHING))
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--table", action="store_true")
     options = parser.parse_args()
     if options.quick:
         study.into_scratch(STUDY)
     sizes = (32,) if options.quick else options.sizes
-    for backend in () if options.table else options.backends:
-        record = measure(backend, sizes, options.quick)
-        key = backend + ("-gpu" if is_gpu(record) else "")
-        study.write_json(study.RESULTS / STUDY / f"{key}.json", record)
+    for part in () if options.table else options.parts:
+        for backend in options.backends:
+            record = measure(backend, part, sizes, options.quick)
+            key = backend + ("-gpu" if is_gpu(record) else "")
+            record = NOTHING | study.results(STUDY).get(key, {}) | record
+            study.write_json(study.RESULTS / STUDY / f"{key}.json", record)
     print(f"\n{compared(sizes[0] if options.quick else 256)}\n\n{growth()}")
 
 

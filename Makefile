@@ -38,6 +38,8 @@ results: setup
 	$(RUN) -m benchmarks.scribble
 	$(RUN) -m benchmarks.scribble_weights --choose
 	$(RUN) -m benchmarks.scribble_weights
+	$(RUN) -m benchmarks.cross_modality
+	$(RUN) -m benchmarks.cross_modality_weights
 	$(BIN)/python -m benchmarks.readme
 
 clean:

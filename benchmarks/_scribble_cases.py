@@ -14,6 +14,7 @@ from benchmarks._scribble_reference import (
     DenseSimilarity,
     dense_network,
     dense_similarity,
+    products,
     unfolded_crf,
     windowed,
 )
@@ -34,7 +35,7 @@ def needed_bytes(what, formulation, size, batch=BATCH):
     parts = {"attention": 8 * pairs, "attentive_similarity": 6 * pairs,
              "gated_crf": 8 * copies}  # fmt: skip
     parts["step"] = sum(parts.values())
-    return 0 if formulation in ("ours", "plain") else parts[what]
+    return parts[what] if formulation in ("dense", "unfolded") else 0
 
 
 def cases(what, size, only=None, batch=BATCH):
@@ -43,11 +44,13 @@ def cases(what, size, only=None, batch=BATCH):
     return {name: MAKERS[what](name, size, batch) for name in names}
 
 
-def check_equal(size, batch=2):
-    """Both ways of writing everything agree to 1e-4 of their largest value."""
-    for what in ("gated_crf", "attentive_similarity"):
+def check_equal(what, size, batch=2):
+    """Both ways of writing it agree to 1e-4 of their largest value."""
+    if what in ("gated_crf", "attentive_similarity"):
         ours, other = cases(what, size, batch=batch).values()
         _close(what, ours()[:2], other()[:2])
+        return
+    # The attention block has weights: it is compared within the network.
     ours, other = (_model(name, size) for name in ("ours", "dense"))
     other.set_weights(ours.get_weights())
     x, y = _scribbled(size, batch)
@@ -92,6 +95,8 @@ def _scribbled(size, batch):
 
 
 def _attention(name, size, batch):
+    if name == "products":
+        return _products(size // GRID, batch)
     side, kind = size // GRID, {"ours": AttentiveSimilarity, "dense": DenseSimilarity}
     rng = np.random.default_rng(0)
     shape = shaped((batch, side, side, CHANNELS))
@@ -105,6 +110,13 @@ def _attention(name, size, batch):
         return ops.sum(features * pull) + ops.sum(similarity)
 
     return gradients(both, [x])
+
+
+def _products(side, batch):
+    rng = np.random.default_rng(0)
+    shape = (batch, side * side, CHANNELS)
+    arrays = [rng.normal(size=shape).astype("float32") for _ in range(4)]
+    return compiled(products, [ops.convert_to_tensor(array) for array in arrays])
 
 
 def _crf(name, size, batch):
@@ -145,6 +157,24 @@ def gradients(function, arrays):
     make = {"tensorflow": _tensorflow, "jax": _jax, "torch": _torch}
     tensors = [ops.convert_to_tensor(array) for array in arrays]
     return make[keras.backend.backend()](function, tensors)
+
+
+def compiled(function, tensors):
+    """A call that computes a list of tensors, without derivatives."""
+    backend = keras.backend.backend()
+    if backend == "jax":
+        import jax
+
+        function = jax.jit(function)
+    elif backend == "tensorflow":
+        import tensorflow as tf
+
+        function = tf.function(function, jit_compile=device()[0] == "gpu")
+    else:
+        import torch
+
+        function = torch.no_grad()(function)
+    return lambda: function(*tensors)
 
 
 def _tensorflow(function, tensors):

@@ -111,6 +111,28 @@ def all_pairs(side, radius, sigma):
     return both
 
 
+def products(q, k, v, pull, rows=1024):
+    """The seven products of all pairs that exact attention and its gradients need.
+
+    Logits and result forward; logits again, the slopes of the shares, of v, q and k
+    backward. A block of rows at a time, and no softmax: what is left is less than any
+    exact form can do with.
+    """
+    slopes_q, slopes_k, slopes_v, results = [], 0.0, 0.0, []
+    for begin in range(0, q.shape[1], rows):
+        mine, back = (a[:, begin : begin + rows] for a in (q, pull))
+        share = ops.matmul(mine, ops.swapaxes(k, 1, 2))
+        results.append(ops.matmul(share, v))
+        # Not of the same factors, or a compiler would do it once.
+        share = ops.matmul(back, ops.swapaxes(k, 1, 2))
+        slope = ops.matmul(back, ops.swapaxes(v, 1, 2))
+        slopes_v = slopes_v + ops.matmul(ops.swapaxes(share, 1, 2), back)
+        slopes_q.append(ops.matmul(slope, k))
+        slopes_k = slopes_k + ops.matmul(ops.swapaxes(slope, 1, 2), mine)
+    whole = [ops.concatenate(parts, axis=1) for parts in (results, slopes_q)]
+    return [*whole, slopes_k, slopes_v]
+
+
 def windowed(similarity, side, radius):
     """(B, N, N) as `AttentiveSimilarity` emits it, an entry after another."""
     found = np.zeros((len(similarity), side, side, (2 * radius + 1) ** 2), "float32")

@@ -1,10 +1,10 @@
 """Measures on one backend, in a process of its own, for benchmarks.scribble_speed.
 
-    KERAS_BACKEND=jax python -m benchmarks._scribble_worker time SIZE OUT.json
+    KERAS_BACKEND=jax python -m benchmarks._scribble_worker step SIZE OUT.json
     KERAS_BACKEND=jax python -m benchmarks._scribble_worker step:dense SIZE OUT.json
 
-`time` lets all formulations of a size take turns. The other form measures the memory of
-one alone. torch runs in channels_first, the others in channels_last.
+The first lets all formulations of a thing take turns. The other form measures the
+memory of one alone. torch runs in channels_first, the others in channels_last.
 """
 
 import argparse
@@ -26,17 +26,14 @@ from benchmarks.scribble_speed import WHATS
 SMALLEST = 64
 
 
-def times(size, options):
-    """Rows of medians, a row a thing that is measured."""
+def times(what, size, options):
+    """The medians of all formulations."""
     if size <= SMALLEST:
-        check_equal(size)
-    rows = []
-    for what, names in WHATS.items():
-        fits = [name for name in names if not too_large(what, name, size)]
-        calls = cases(what, size, fits)
-        found = interleaved(calls, options.seconds, least=options.least, collect=True)
-        rows.append({"what": what, "size": size, "times": found})
-    return rows
+        check_equal(what, size)
+    fits = [name for name in WHATS[what] if not too_large(what, name, size)]
+    calls = cases(what, size, fits)
+    found = interleaved(calls, options.seconds, least=options.least, collect=True)
+    return {"what": what, "size": size, "times": found}
 
 
 def memory(what, formulation, size):
@@ -76,13 +73,14 @@ def main():
 
         # It takes functions of the same name for one function retraced.
         tf.get_logger().setLevel("ERROR")
-    if options.what == "time":
-        content = {"rows": times(options.size, options)}
-    else:
-        content = {"rows": [memory(*options.what.split(":"), options.size)]}
+    what, *alone = options.what.split(":")
+    row = (
+        memory(what, *alone, options.size) if alone
+        else times(what, options.size, options)
+    )  # fmt: skip
     kind, name = device()
-    content |= {"device": {"kind": kind, "name": name}}
-    options.out.write_text(json.dumps(content | {"environment": study.environment()}))
+    about = {"device": {"kind": kind, "name": name}, "environment": study.environment()}
+    options.out.write_text(json.dumps({"row": row, **about}))
 
 
 if __name__ == "__main__":

@@ -41,8 +41,9 @@ FRAMES = {
 }
 FOLDS = {"phantoms": [0], "brats15": [0, 1, 2, 3]}
 STEPS = {"phantoms": 1000, "brats15": 400}
-# One pooling: with the three of the release a pixel's evidence is about 98 pixels
-# around it, more than there are here, and maps light up the whole brain.
+# One pooling: with the three of the release ("deep") a pixel's evidence is about 98
+# pixels around it, more than there are here, and maps light up the whole brain.
+DEEP = (8, 16, 32, 32)
 RECIPE = {"learning_rate": 3e-3, "batch_size": 8, "filters": (8, 16),
           "optimizer": "Adam", "schedule": "cosine to 0"}  # fmt: skip
 NONE = {"equivariance": 0.0, "cross_modality": 0.0, "kl": 0.0}
@@ -56,10 +57,12 @@ RUNS = {
     "full": SUMMED,
     "released": {"pixels": "mean"},
     "strong": {"pixels": "sum"},
+    "deep_cam": NONE,
+    "deep_full": SUMMED,
     "supervised": None,
 }
 # On drawn brains alone.
-EXTRA = ("released", "strong")
+EXTRA = ("released", "strong", "deep_cam", "deep_full")
 # Row of the table -> run, and how its maps are read.
 ROWS = {
     "CAM": ("cam", "cam"),
@@ -70,6 +73,8 @@ ROWS = {
     "+ KL (the full method)": ("full", "cam"),
     "the full method, pixel means as released": ("released", "cam"),
     "the full method, cross-modality weighs 1": ("strong", "cam"),
+    "CAM, three poolings": ("deep_cam", "cam"),
+    "the full method, three poolings": ("deep_full", "cam"),
     "fully supervised": ("supervised", "cam"),
 }
 
@@ -126,6 +131,8 @@ def train(options, data, run, fold, seed):
     """One run, and its weights under outputs/."""
     keras.utils.set_random_seed(seed)
     recipe = RECIPE | {"steps": options.steps or STEPS[data]}
+    if run.startswith("deep"):
+        recipe["filters"] = DEEP
     slices = source(options, data, "train", fold)
     sides = {
         split: [items[i] for i in range(len(items))]

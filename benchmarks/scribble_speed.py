@@ -6,7 +6,7 @@
 
 A training step of AttenScribbleUNet (4 images of one channel, 4 classes) and each of
 its parts alone, beside the usual way of writing it and the U-Net without any of it, for
-images from 64 to 512 pixels a side. Times are taken with all formulations of a size
+images from 64 to 512 pixels a side. Times are taken with all formulations
 taking turns in one process; memory in a process for each number. What would not fit in
 this machine's memory is left out. One file for each backend:
 benchmarks/results/scribble_speed/<backend>.json, or <backend>-gpu.json.
@@ -25,10 +25,11 @@ from benchmarks.speed import BACKENDS, NAMES, environment, is_gpu
 STUDY = "scribble_speed"
 SIZES = (64, 128, 256, 512)
 NOTHING = {"time": [], "memory": []}
-# Ours first, then the usual way; last of the step, the network without any of it.
+# Ours first, then the usual way; last what nothing could do with less than: the network
+# without any of it, and the products of an exact attention alone.
 WHATS = {
     "step": ("ours", "dense", "plain"),
-    "attention": ("ours", "dense"),
+    "attention": ("ours", "dense", "products"),
     "gated_crf": ("ours", "unfolded"),
     "attentive_similarity": ("ours", "dense"),
 }
@@ -40,15 +41,25 @@ TITLES = {
 }
 
 
-def measure(backend, part, sizes, quick):
+def measure(backend, part, whats, sizes, quick):
     """The times or the peaks of one backend."""
-    alone = [f"{what}:{name}" for what, names in WHATS.items() for name in names]
+    alone = [f"{what}:{name}" for what in whats for name in WHATS[what]]
     rows, found = [], {}
     for size in sizes:
-        for what in ["time"] if part == "time" else alone:
+        for what in whats if part == "time" else alone:
             found = worker(backend, what, size, quick)
-            rows += found.pop("rows")
+            rows.append(found.pop("row"))
     return {part: rows, **found}
+
+
+def merged(old, new, part):
+    """A record with the new rows in the places of those of the same things."""
+
+    def name(row):
+        return row["what"], row["size"], row.get("formulation")
+
+    rows = {name(row): row for row in [*old.get(part, []), *new[part]]}
+    return NOTHING | old | new | {part: list(rows.values())}
 
 
 def worker(backend, what, size, quick):
@@ -57,7 +68,7 @@ def worker(backend, what, size, quick):
         out = pathlib.Path(folder) / "out.json"
         command = [sys.executable, "-m", "benchmarks._scribble_worker", what, str(size)]
         brief = ["--seconds", "0.2", "--least", "2"] if quick else []
-        part = "time" if what == "time" else "memory"
+        part = "memory" if ":" in what else "time"
         subprocess.run([*command, out, *brief], check=True, cwd=study.ROOT,
                        env=environment(backend, part))  # fmt: skip
         return json.loads(out.read_text())
@@ -91,7 +102,7 @@ def compared(size=256):
             ])  # fmt: skip
     return study.markdown(
         ["backend", f"{size} x {size}, batch of 4", "ours, s", "usual, s", "ratio",
-         "U-Net alone, s", "ours, GB", "usual, GB", "ratio"], rows,
+         "least, s", "ours, GB", "usual, GB", "ratio"], rows,
     )  # fmt: skip
 
 
@@ -141,6 +152,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--backends", nargs="+", choices=BACKENDS, default=BACKENDS)
     parser.add_argument("--sizes", nargs="+", type=int, default=SIZES)
+    parser.add_argument("--whats", nargs="+", choices=WHATS, default=list(WHATS))
     parser.add_argument("--parts", nargs="+", choices=NOTHING, default=list(NOTHING))
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--table", action="store_true")
@@ -150,9 +162,9 @@ def main():
     sizes = (32,) if options.quick else options.sizes
     for part in () if options.table else options.parts:
         for backend in options.backends:
-            record = measure(backend, part, sizes, options.quick)
+            record = measure(backend, part, options.whats, sizes, options.quick)
             key = backend + ("-gpu" if is_gpu(record) else "")
-            record = NOTHING | study.results(STUDY).get(key, {}) | record
+            record = merged(study.results(STUDY).get(key, {}), record, part)
             study.write_json(study.RESULTS / STUDY / f"{key}.json", record)
     print(f"\n{compared(sizes[0] if options.quick else 256)}\n\n{growth()}")
 

@@ -168,14 +168,17 @@ def key(data, run, fold, seed):
 
 
 def measured(row, data):
-    """seed -> what each fold measured for a row of the table."""
+    """seed -> what each fold measured for a row of the table.
+
+    Only of seeds that have every fold: means over different patients do not compare.
+    """
     run, method = ROWS[row]
     found = {}
     for result in study.results(STUDY).values():
         if (result["run"], result["data"]) == (run, data):
             tests = found.setdefault(result["seed"], [])
             tests.append(result["test"][method])
-    return found
+    return {seed: t for seed, t in found.items() if len(t) == len(FOLDS[data])}
 
 
 def table(data="phantoms"):

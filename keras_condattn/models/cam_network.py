@@ -172,15 +172,15 @@ def _xavier() -> keras.initializers.Initializer:
 
 def _widths(filters: Any) -> list[int]:
     """The widths of the blocks on the way down."""
-    given = list(filters) if isinstance(filters, (list, tuple)) else [filters]
-    if not given or not all(_positive(width) for width in given):
+    if _positive(filters):
+        return [factor * filters for factor in RELEASED]
+    listed = isinstance(filters, (list, tuple))
+    if not listed or not filters or not all(_positive(width) for width in filters):
         raise ValueError(
             "filters must be a positive integer or several, one for each block on the "
             f"way down, got {filters!r}"
         )
-    if isinstance(filters, (list, tuple)):
-        return given
-    return [factor * filters for factor in RELEASED]
+    return list(filters)
 
 
 def _positive(value: Any) -> bool:

@@ -1,13 +1,24 @@
 """Products within windows, entry by entry, with the gradients of both factors."""
 
+import keras
 import numpy as np
 import pytest
 from helpers import assert_close, value_and_gradients
 from keras import ops
 
-from keras_condattn._window import inside, offsets, transposed, window_products
+from keras_condattn import _window_products
+from keras_condattn._window import inside, offsets, transposed
+from keras_condattn._window_products import window_products
 
-CASES = [((4, 5), 1, 3), ((7, 3), 2, 1), ((2, 3), 5, 4)]
+# Strips of 4 columns: two, one of them not full; one; one that is narrower.
+CASES = [((4, 5), 1, 3), ((3, 12), 2, 2), ((7, 3), 2, 1), ((2, 3), 5, 4)]
+
+
+@pytest.fixture(autouse=True)
+def narrow_strips(monkeypatch):
+    monkeypatch.setattr(_window_products, "STRIP", 4)
+
+
 cases = pytest.mark.parametrize(("size", "radius", "channels"), CASES)
 
 
@@ -42,6 +53,20 @@ def test_products_and_their_gradients(size, radius, channels, rng):
     _, gradients = value_and_gradients(pulled, a, b)
     assert_close(gradients[0], to_a)
     assert_close(gradients[1], to_b)
+
+
+@pytest.mark.skipif(keras.backend.backend() != "jax", reason="a trap of JAX")
+def test_gradients_of_what_is_compiled_or_computed_again():
+    import jax
+
+    x = np.random.default_rng(0).normal(size=(1, 4, 9, 9)).astype("float32")
+
+    def products(x):
+        return ops.sum(ops.square(transposed(window_products(x, x, 1), 1)))
+
+    expected = jax.grad(products)(x)
+    for wrapped in (jax.jit(products), jax.checkpoint(products)):
+        assert_close(jax.grad(wrapped)(x), expected)
 
 
 @cases

@@ -5,6 +5,7 @@ from typing import Any
 from keras import ops
 
 from keras_condattn._gradient import with_gradient
+from keras_condattn._loop import serial_loop
 from keras_condattn._types import Tensor
 
 BLOCK = 256
@@ -70,7 +71,7 @@ def _forward(
         ops.zeros(shape[:3], "float32"),
         ops.zeros(shape[:3], "float32"),
     )
-    state = ops.fori_loop(0, count, body, start)
+    state = serial_loop(count, body, start)
     return tuple(_joined(whole, q) for whole in state)
 
 
@@ -97,7 +98,7 @@ def _backward(
         return ops.slice_update(to_q, (i, 0, 0, 0), part), to_k, to_v
 
     start = (ops.zeros_like(blocks), ops.zeros_like(k), ops.zeros_like(v))
-    to_q, to_k, to_v = ops.fori_loop(0, count, body, start)
+    to_q, to_k, to_v = serial_loop(count, body, start)
     return _joined(to_q, q), to_k, to_v
 
 

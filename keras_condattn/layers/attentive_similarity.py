@@ -7,7 +7,8 @@ from keras import ops
 
 from keras_condattn._export import export
 from keras_condattn._types import DataFormat, Tensor
-from keras_condattn._window import inside, transposed, window_products
+from keras_condattn._window import inside, transposed
+from keras_condattn._window_products import window_products
 from keras_condattn.layers._checks import check_data_format
 from keras_condattn.layers._streamed import attend
 
@@ -104,6 +105,8 @@ class AttentiveSimilarity(keras.layers.Layer):
                 f"similarity must be one of {get_args(SimilarityOf)}, got "
                 f"{similarity!r}"
             )
+        if not isinstance(epsilon, int | float) or not epsilon > 0:
+            raise ValueError(f"epsilon must be a number above 0, got {epsilon!r}")
         self.radius, self.heads, self.mlp_ratio = radius, heads, mlp_ratio
         self.similarity = similarity
         self.use_bias, self.epsilon = use_bias, epsilon

@@ -2,15 +2,17 @@
 
 from typing import Any
 
-import keras
 from keras import ops
 
 from keras_condattn._export import export
 from keras_condattn._types import DataFormat, Tensor
-from keras_condattn._window import closeness, inside, window_products
+from keras_condattn._window import closeness, inside
+from keras_condattn._window_products import window_products
+from keras_condattn.losses._batch_loss import BatchLoss
 from keras_condattn.losses._checks import (
     as_channels_last,
     check_window,
+    format_of,
     probabilities_of,
 )
 
@@ -78,10 +80,7 @@ def attentive_similarity(
     p = as_channels_last("probabilities", probabilities, data_format)
     K = ops.cast(ops.convert_to_tensor(similarity), "float32")
     _check_similarity(p, K, radius)
-    if tuple(p.shape[1:3]) != tuple(K.shape[1:3]):
-        p = ops.image.resize(
-            p, ops.shape(K)[1:3], "bilinear", data_format="channels_last"
-        )
+    p = _resized(p, K)
     if single_class is not None:
         counted = 1.0 - _flags(single_class, p)
         K = K * counted[:, None, None, None]
@@ -91,6 +90,25 @@ def attentive_similarity(
     unlike = near * (known - window_products(p, p, radius))
     pixels = ops.cast(ops.prod(ops.shape(K)[:3]), "float32")
     return ops.sum(K * unlike) / pixels
+
+
+def _resized(p: Tensor, K: Tensor) -> Tensor:
+    """p on the grid of K, bilinearly."""
+    sizes = (*p.shape[1:3], *K.shape[1:3])
+    if None not in sizes:
+        if sizes[:2] == sizes[2:]:
+            return p
+        return ops.image.resize(p, sizes[2:], "bilinear", data_format="channels_last")
+    # Keras resizes to known sizes only. Pixels are squares: theirs are the centres.
+    for axis in (1, 2):
+        old, new = ops.shape(p)[axis], ops.shape(K)[axis]
+        step = ops.cast(old, "float32") / ops.cast(new, "float32")
+        at = (ops.cast(ops.arange(new), "float32") + 0.5) * step - 0.5
+        at = ops.clip(at, 0.0, ops.cast(old - 1, "float32"))[:, None]
+        apart = ops.abs(at - ops.cast(ops.arange(old), "float32"))
+        weights = ops.maximum(1.0 - apart, 0.0)
+        p = ops.einsum("no,bowc->bnwc" if axis == 1 else "no,bhoc->bhnc", weights, p)
+    return p
 
 
 def _check_similarity(p: Tensor, K: Tensor, radius: int) -> None:
@@ -114,11 +132,11 @@ def _flags(single_class: Tensor, p: Tensor) -> Tensor:
             f"single_class must hold one flag a sample, shape ({p.shape[0]},), got "
             f"{tuple(flags.shape)}"
         )
-    return ops.cast(flags, "float32")
+    return ops.cast(ops.not_equal(ops.cast(flags, "float32"), 0.0), "float32")
 
 
 @export
-class AttentiveSimilarityLoss(keras.losses.Loss):
+class AttentiveSimilarityLoss(BatchLoss):
     """`attentive_similarity` as a loss of logits, beside the similarity.
 
     ```
@@ -167,7 +185,7 @@ class AttentiveSimilarityLoss(keras.losses.Loss):
         super().__init__(name=name)
         check_window(radius, sigma_xy=sigma_xy)
         self.radius, self.sigma_xy, self.from_logits = radius, sigma_xy, from_logits
-        self.data_format = data_format or keras.config.image_data_format()
+        self.data_format = format_of(data_format)
 
     def call(self, y_true: Any, y_pred: Tensor) -> Tensor:
         if not isinstance(y_true, dict) or "similarity" not in y_true:

@@ -2,16 +2,19 @@
 
 from typing import Any
 
-import keras
 from keras import ops
 
 from keras_condattn._export import export
+from keras_condattn._loop import serial_loop
 from keras_condattn._types import DataFormat, Tensor
 from keras_condattn._window import closeness
+from keras_condattn.losses._batch_loss import BatchLoss
 from keras_condattn.losses._checks import (
     as_channels_last,
     check_grids,
+    check_ignored,
     check_window,
+    format_of,
     probabilities_of,
 )
 
@@ -125,13 +128,13 @@ def _filtered(
         return state[0] + ops.sum(weight), state[1] + weight * other[1:]
 
     start = (ops.zeros((), "float32"), ops.zeros_like(p))
-    total, message = ops.fori_loop(0, side * side, body, start)
+    total, message = serial_loop(side * side, body, start)
     message = ops.moveaxis(message, 0, -1)
     return ops.stop_gradient(total) / 2, ops.stop_gradient(message)
 
 
 @export
-class GatedCRF(keras.losses.Loss):
+class GatedCRF(BatchLoss):
     """`gated_crf` as a loss of logits, beside image and scribble.
 
     ```
@@ -181,9 +184,10 @@ class GatedCRF(keras.losses.Loss):
     ) -> None:
         super().__init__(name=name)
         check_window(radius, sigma_xy=sigma_xy, sigma_image=sigma_image)
+        check_ignored(ignore_class)
         self.ignore_class, self.from_logits = ignore_class, from_logits
         self.radius, self.sigma_xy, self.sigma_image = radius, sigma_xy, sigma_image
-        self.data_format = data_format or keras.config.image_data_format()
+        self.data_format = format_of(data_format)
 
     def call(self, y_true: Any, y_pred: Tensor) -> Tensor:
         wanted = {"image"} | ({"scribble"} if self.ignore_class is not None else set())

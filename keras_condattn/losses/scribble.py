@@ -8,10 +8,14 @@ from keras import ops
 
 from keras_condattn._export import export
 from keras_condattn._types import DataFormat, Tensor
+from keras_condattn.losses._batch_loss import BatchLoss
 from keras_condattn.losses._checks import (
     as_channels_last,
+    beyond,
     check_grids,
+    check_ignored,
     check_window,
+    format_of,
     probabilities_of,
 )
 from keras_condattn.losses._known import mean_similarity, single_class
@@ -20,7 +24,7 @@ from keras_condattn.losses.gated_crf import gated_crf
 
 
 @export
-class ScribbleLoss(keras.losses.Loss):
+class ScribbleLoss(BatchLoss):
     """Partial cross-entropy, gated CRF and attentive similarity, weighted.
 
     ```
@@ -73,7 +77,9 @@ class ScribbleLoss(keras.losses.Loss):
 
     Raises:
         ValueError: for an argument out of its range, an entry that `y_true` lacks,
-            or shapes that do not fit each other.
+            shapes that do not fit each other, sample weights, or a scribble with
+            other numbers than the classes and `ignore_class` (in a compiled step,
+            where no number can be looked at, the loss is NaN).
 
     Example:
 
@@ -109,6 +115,7 @@ class ScribbleLoss(keras.losses.Loss):
         super().__init__(name=name)
         check_window(radius, sigma_xy=sigma_xy, sigma_image=sigma_image)
         check_window(similarity_radius)
+        check_ignored(ignore_class)
         _check_weights(
             crf_weight=crf_weight, similarity_weight=similarity_weight,
             similarity_floor=similarity_floor, floor_weight=floor_weight,
@@ -122,7 +129,7 @@ class ScribbleLoss(keras.losses.Loss):
         self.similarity_floor, self.floor_weight = similarity_floor, floor_weight
         self.radius, self.similarity_radius = radius, similarity_radius
         self.sigma_xy, self.sigma_image = sigma_xy, sigma_image
-        self.data_format = data_format or keras.config.image_data_format()
+        self.data_format = format_of(data_format)
 
     @property
     def weights(self) -> dict[str, float]:
@@ -150,8 +157,6 @@ class ScribbleLoss(keras.losses.Loss):
         scores = as_channels_last("predictions", y_pred, self.data_format)
         scribble = ops.cast(ops.convert_to_tensor(y_true["scribble"]), "int32")
         check_grids(scores, scribble=scribble)
-        if len(scribble.shape) != 3:
-            raise ValueError(f"scribble must be (B, H, W), got {tuple(scribble.shape)}")
         make = {
             "partial_cross_entropy": lambda: self._cross_entropy(scribble, scores),
             "gated_crf": lambda: self._crf(scribble, y_true["image"], y_pred),
@@ -169,11 +174,12 @@ class ScribbleLoss(keras.losses.Loss):
 
     def _cross_entropy(self, scribble: Tensor, scores: Tensor) -> Tensor:
         # Channels last: on TensorFlow and JAX Keras 3.15 knows no other axis here.
+        wrong = beyond("scribble", scribble, scores.shape[-1], self.ignore_class)
         loss = keras.losses.SparseCategoricalCrossentropy(
             from_logits=self.from_logits, ignore_class=self.ignore_class,
             dtype="float32",
         )  # fmt: skip
-        return loss(scribble, scores)
+        return loss(scribble, scores) + wrong
 
     def _crf(self, scribble: Tensor, image: Tensor, y_pred: Tensor) -> Tensor:
         unlabelled = None

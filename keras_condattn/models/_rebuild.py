@@ -99,11 +99,13 @@ class Rebuild:
             self.inserted[id(layer)] = self._made(layer, output, taken)
         new = self.inserted[id(layer)]
         followed = new(output, *self.extra)
+        if isinstance(followed, tuple | list) and followed:
+            followed = followed[0]  # the others are for `get_layer(name).output`
         if getattr(followed, "shape", None) != output.shape:
             got = getattr(followed, "shape", type(followed).__name__)
             raise ValueError(
-                f"make_layer: {new.name!r} after {layer.name!r} must put out one "
-                f"tensor of the shape it gets, {output.shape}, got {got}"
+                f"make_layer: {new.name!r} after {layer.name!r} must put out a tensor "
+                f"of the shape it gets, {output.shape}, alone or first, got {got}"
             )
         return followed
 
@@ -138,10 +140,20 @@ class Rebuild:
             if f"{prefix}{layer.name}" in self.matched:
                 x = self._followed(layer, x, taken)
                 layers.append(self.inserted[id(layer)])
+                _check_single(layers[-1], model)
         made = keras.Sequential([*stack, *layers], name=model.name)
         if model.compiled:
             made.compile_from_config(model.get_compile_config())
         return made
+
+
+def _check_single(new: Any, model: Any) -> None:
+    if not isinstance(new.output, keras.KerasTensor):
+        raise ValueError(
+            f"make_layer: {new.name!r} puts out several tensors, and {model.name!r} "
+            "is Sequential, where each layer takes one: make a functional model of "
+            "it, keras.Model(model.inputs, model.outputs)"
+        )
 
 
 def _is_model(layer: Any) -> bool:

@@ -4,13 +4,14 @@ import math
 from typing import Any
 
 import keras
-import numpy as np
 from keras import ops
 
 from keras_condattn._export import export
 from keras_condattn._types import Tensor
 from keras_condattn.losses import ScribbleLoss
 from keras_condattn.losses._known import mean_similarity, similarity_spread
+from keras_condattn.models._checked_batches import checked_arguments
+from keras_condattn.models._scribble_check import ScribbleCheck, bare
 from keras_condattn.models.conditioned_model import ConditionedModel
 
 TERMS = (
@@ -37,15 +38,19 @@ class ScribbleModel(ConditionedModel):
 
     Metrics look at dense labels and nothing else does: they are given as
     `metrics={"mask": [...]}` and see `y["label"]` and the logits; the logs call them
-    `mask_<name>`. Where `y` has no `"label"` they are left out.
+    `mask_<name>`, or `<name>` where the mask is all that the network gives. Where
+    `y` has no `"label"` they are left out.
 
-    Scribbles that come as arrays are checked before the first step: classes that
-    there are, and the size of the image.
+    Scribbles are looked at before they are learned from: classes that there are, and
+    the size of the image. Arrays before the first step, a `PyDataset` batch by
+    batch; of other data sets, numbers that are no class make the loss NaN on JAX and
+    an error elsewhere.
 
     Raises:
-        ValueError: by `fit` and `evaluate`, where it is compiled with another loss
-            than a `ScribbleLoss`, or one that wants a similarity the network does
-            not give; for a scribble that does not fit, or sample weights.
+        ValueError: for outputs without a mask; by `fit` and `evaluate`, where it is
+            compiled with another loss than a `ScribbleLoss`, with `loss_weights`, or
+            with a loss that wants a similarity the network does not give; for a
+            scribble that does not fit, or weights of samples or classes.
 
     Example:
 
@@ -72,6 +77,9 @@ class ScribbleModel(ConditionedModel):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        if not isinstance(self.output, dict) or "mask" not in self.output:
+            got = sorted(self.output) if isinstance(self.output, dict) else self.output
+            raise ValueError(f"outputs must be a dict with 'mask', got {got}")
         self.curves = {
             name: keras.metrics.Mean(name=name) for name in (*TERMS, *SIMILARITY)
         }
@@ -87,7 +95,9 @@ class ScribbleModel(ConditionedModel):
 
     def call(self, inputs: Any, training: Any = None, mask: Any = None) -> Any:
         """The graph; an image in a dict of its own goes in like a bare one."""
-        return super().call(_bare(inputs, "image"), training=training, mask=mask)
+        if not isinstance(self.input, dict):
+            inputs = bare(inputs, "image")
+        return super().call(inputs, training=training, mask=mask)
 
     def compute_loss(
         self,
@@ -101,16 +111,19 @@ class ScribbleModel(ConditionedModel):
         self._check_loss()
         if sample_weight is not None:
             raise ValueError("sample_weight and class_weight have no part in this loss")
-        true = {"image": _bare(x, "image"), "scribble": _scribble(y)}
+        true = {"image": bare(x, "image"), "scribble": _scribble(y)}
         if "similarity" in y_pred:
             true["similarity"] = y_pred["similarity"]
         terms = self.loss.terms(true, y_pred["mask"])
+        # By samples, as Keras takes the mean of the loss.
+        count = ops.cast(ops.shape(true["scribble"])[0], "float32")
         for name, term in terms.items():
-            self.curves[name].update_state(ops.stop_gradient(term))
+            self.curves[name].update_state(ops.stop_gradient(term), count)
         if "similarity" in y_pred:
             K = ops.stop_gradient(y_pred["similarity"])
             for name, of in SIMILARITY.items():
-                self.curves[name].update_state(of(K, self.loss.similarity_radius))
+                value = of(K, self.loss.similarity_radius)
+                self.curves[name].update_state(value, count)
         weights = self.loss.weights
         total: Tensor = sum(weights[name] * term for name, term in terms.items())
         return sum(self.losses, total)
@@ -125,30 +138,27 @@ class ScribbleModel(ConditionedModel):
         return {m.name: m.result() for m in self.metrics if not _compiled(m)}
 
     def fit(self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any) -> Any:
-        """As for every Keras model, once the arrays are looked at."""
-        self._check_scribble(x, y)
-        validation = kwargs.get("validation_data")
-        if isinstance(validation, tuple | list) and len(validation) > 1:
-            self._check_scribble(*validation[:2])
+        """As for every Keras model, once the scribbles are looked at."""
+        x, kwargs = checked_arguments(x, y, kwargs, self._check_scribble())
         return super().fit(x, y, *args, **kwargs)
 
     def evaluate(self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any) -> Any:
-        """As for every Keras model, once the arrays are looked at."""
-        self._check_scribble(x, y)
+        """As for every Keras model, once the scribbles are looked at."""
+        x, kwargs = checked_arguments(x, y, kwargs, self._check_scribble())
         return super().evaluate(x, y, *args, **kwargs)
 
     def train_on_batch(
         self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any
     ) -> Any:
         """As for every Keras model, once the arrays are looked at."""
-        self._check_scribble(x, y)
+        self._check_scribble()(x, y)
         return super().train_on_batch(x, y, *args, **kwargs)
 
     def test_on_batch(
         self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any
     ) -> Any:
         """As for every Keras model, once the arrays are looked at."""
-        self._check_scribble(x, y)
+        self._check_scribble()(x, y)
         return super().test_on_batch(x, y, *args, **kwargs)
 
     def _drawn(self) -> set[str]:
@@ -182,31 +192,17 @@ class ScribbleModel(ConditionedModel):
                 f"similarity_radius={(math.isqrt(places) - 1) // 2} and gives {places}"
             )
 
-    def _check_scribble(self, x: Any, y: Any) -> None:
+    def _check_scribble(self) -> ScribbleCheck:
+        """What looks at scribbles, once the loss is looked at."""
         self._check_loss()
-        scribble, image = _bare(y, "scribble"), _bare(x, "image")
-        if isinstance(scribble, dict):
-            raise ValueError(f"y must have a 'scribble', got {sorted(scribble)}")
-        if not isinstance(scribble, np.ndarray):
-            return
-        loss = self.loss
-        first = loss.data_format == "channels_first"
-        shape = getattr(image, "shape", None)
-        if shape is not None and len(shape) == 4:
-            size = (shape[0], *(shape[2:] if first else shape[1:3]))
-            if scribble.shape != tuple(size):
-                raise ValueError(
-                    f"scribble must have a number for each pixel, shape {tuple(size)}, "
-                    f"got {scribble.shape}"
-                )
-        classes = self.output["mask"].shape[1 if first else -1]
-        allowed = {*range(classes), loss.ignore_class} - {None}
-        wrong = sorted(set(np.unique(scribble).tolist()) - allowed)
-        if wrong:
+        if (self.get_compile_config() or {}).get("loss_weights") is not None:
             raise ValueError(
-                f"scribble must hold classes from 0 to {classes - 1}, or "
-                f"ignore_class={loss.ignore_class} where unlabelled, got {wrong[:5]}"
+                "loss_weights is not supported, got some; the weights of the terms "
+                "are arguments of ScribbleLoss"
             )
+        first = self.loss.data_format == "channels_first"
+        classes = self.output["mask"].shape[1 if first else -1]
+        return ScribbleCheck(classes, self.loss.ignore_class, first)
 
 
 def _compiled(metric: Any) -> bool:
@@ -214,13 +210,8 @@ def _compiled(metric: Any) -> bool:
     return hasattr(metric, "built")
 
 
-def _bare(value: Any, name: str) -> Any:
-    """The entry of a dict, or what came without one."""
-    return value[name] if isinstance(value, dict) and name in value else value
-
-
 def _scribble(y: Any) -> Any:
-    found = _bare(y, "scribble")
+    found = bare(y, "scribble")
     if found is None or isinstance(found, dict):
         got = sorted(found) if isinstance(found, dict) else None
         raise ValueError(f"y must be a scribble or a dict with 'scribble', got {got}")

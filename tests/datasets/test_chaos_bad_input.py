@@ -119,6 +119,9 @@ SPOILT = {
         lambda f: change(slices(f)[0], PhotometricInterpretation="MONOCHROME1"),
         "PhotometricInterpretation MONOCHROME2",
     ),
+    "beyond floats": (
+        lambda f: change(slices(f)[0], RescaleSlope="1e39"), "levels that are not",
+    ),
     "huge": (lambda f: change(slices(f)[0], Rows=60000), "claims 60000 x 5 pixels"),
 }  # fmt: skip
 
@@ -129,6 +132,15 @@ def test_spoilt_files(tmp_path, kind):
     spoil(write_t2(tmp_path, 1))
     with pytest.raises((ValueError, FileNotFoundError), match=match):
         chaos.load(tmp_path)
+
+
+def test_what_a_mac_leaves_beside_its_files_is_none_of_them(tmp_path):
+    folder = write_t2(tmp_path, 1)
+    before = chaos.load(tmp_path, volumes=True)[0]["image"]
+    for path in (slices(folder)[0], pictures(folder)[0]):
+        path.with_name(f"._{path.name}").write_bytes(b"Mac OS X")
+    after = chaos.load(tmp_path, volumes=True)[0]["image"]
+    np.testing.assert_array_equal(before, after)
 
 
 def test_one_error_names_each_patient_and_skip_leaves_them_out(tmp_path):

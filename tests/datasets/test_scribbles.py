@@ -1,5 +1,7 @@
 """The scribble simulator: what it promises, and the real scribbles it imitates."""
 
+import math
+
 import nibabel
 import numpy as np
 import pytest
@@ -60,13 +62,24 @@ def test_lengths_of_zero_classes_that_are_not_there_and_a_pixel():
     assert (whole == 0).sum() == pytest.approx(28, abs=6)
 
 
+@pytest.mark.parametrize("classes", [2, 5])
+def test_lengths_of_any_number_of_classes(classes):
+    label = np.arange(classes).repeat(20)[:, None].repeat(40, 1)
+    drawn = simulate_scribble(label, classes, width=1)
+    for number, share in enumerate([1.2, *[2.0] * (classes - 1)]):
+        wanted = share * math.sqrt(20 * 40)
+        assert (drawn == number).sum() == pytest.approx(wanted, abs=1)
+
+
 @pytest.mark.parametrize(
     ("change", "match"),
     [
         ({"label": np.full((4, 4), 4)}, "label must hold classes from 0 to 3"),
         ({"label": np.zeros((4, 4))}, "label must hold whole numbers"),
         ({"label": np.zeros((2, 4, 4), int)}, r"\(H, W\), got int64 \(2, 4, 4\)"),
-        ({"classes": 3}, "one for each of 3 classes"),
+        ({"classes": 3, "length": (1, 2)}, "one for each of 3 classes"),
+        ({"length": "long"}, "length must be a number from 0"),
+        ({"seed": -1}, "seed must be a whole number from 0, got -1"),
         ({"length": -1.0}, "length must be a number from 0"),
         ({"width": 0.5}, "width must be a number from 1"),
         ({"jitter": float("nan")}, "jitter must be a number from 0"),

@@ -167,6 +167,7 @@ def test_any_size_of_image():
     [
         ({"radius": 0}, (1, 4, 4, 4), "radius must be a whole number from 1, got 0"),
         ({"heads": 3}, (1, 4, 4, 4), "heads=3 divides"),
+        ({"epsilon": -1}, (1, 4, 4, 4), "epsilon must be a number above 0, got -1"),
         ({}, (1, 4, 4), "two spatial axes"),
         ({"similarity": "log"}, (1, 4, 4, 4), "similarity must be one of .*got 'log'"),
     ],

@@ -69,8 +69,8 @@ def test_probabilities_come_to_the_grid_of_the_similarity(data_format):
 def test_single_class_samples_count_below_and_not_above():
     p, K = arrays((4, 3), 1)
     given = {"radius": 1, "sigma_xy": 2.0, "data_format": "channels_last"}
-    for flags in ([True, False], [False, True], [True, True]):
-        kept = K * ~np.array(flags)[:, None, None, None]
+    for flags in ([True, False], [False, True], [True, True], [2, 0]):
+        kept = K * ~np.array(flags, bool)[:, None, None, None]
         value = losses.attentive_similarity(p, K, single_class=np.array(flags), **given)
         assert float(value) == pytest.approx(pairwise(p, kept, 1, 2.0)[0], abs=1e-6)
 

@@ -120,6 +120,8 @@ def test_half_precision_is_summed_in_single():
         ({"sigma_image": float("nan")}, "sigma_image must be a number above 0"),
         ({"image": np.zeros((2, 4, 5, 1))}, r"image must lie on .*\(2, 4, 4\).*4, 5"),
         ({"unlabelled": np.zeros((1, 4, 4))}, "unlabelled must lie on the pixels"),
+        ({"unlabelled": np.zeros((2, 4, 4, 1))}, r"unlabelled must .*\(2, 4, 4, 1\)"),
+        ({"sigma_xy": "6"}, "sigma_xy must be a number above 0, got '6'"),
         ({"probabilities": np.zeros((4, 4, 2))}, "probabilities must have shape"),
         ({"data_format": "last"}, "data_format must be"),
     ],

@@ -173,19 +173,52 @@ def test_serialisation():
         ({"similarity_floor": 1.0}, "similarity_floor must be below 1"),
         ({"floor_weight": "1"}, "floor_weight must be a number"),
         ({"radius": 0}, "radius must be a whole number"),
+        ({"sigma_xy": "6"}, "sigma_xy must be a number above 0, got '6'"),
+        ({"ignore_class": 4.5}, r"ignore_class must be a whole number .* got 4\.5"),
+        ({"data_format": "last"}, "data_format must be 'channels_last' or"),
         ({"similarity_radius": 1.5}, "must be a whole number from 1, got 1.5"),
     ],
 )
 def test_bad_arguments(arguments, match):
     with pytest.raises(ValueError, match=match):
-        losses.ScribbleLoss(4, **arguments)
+        losses.ScribbleLoss(**{"ignore_class": 4} | arguments)
+
+
+@pytest.mark.parametrize(("number", "ignore"), [(4, 3), (-1, 3), (3, None)])
+def test_numbers_that_are_no_class(number, ignore):
+    true, logits = batch("channels_last")
+    true["scribble"] = np.minimum(true["scribble"], 2)
+    true["scribble"][1, 2, 3] = number
+    loss = losses.ScribbleLoss(ignore, data_format="channels_last", **SMALL)
+    with pytest.raises(ValueError, match=rf"scribble must hold .* got \[{number}\]"):
+        loss.call(true, logits)
+    if keras.backend.backend() == "jax":
+        import jax
+
+        assert np.isnan(jax.jit(loss.call)(true, logits))
+        true["scribble"][1, 2, 3] = 0
+        assert np.isfinite(jax.jit(loss.call)(true, logits))
+
+
+def test_weights_of_samples_are_refused():
+    true, logits = batch("channels_last")
+    given = {"data_format": "channels_last"}
+    for loss in (losses.ScribbleLoss(IGNORE, **given, **SMALL),
+                 losses.GatedCRF(IGNORE, **given),
+                 losses.AttentiveSimilarityLoss(1, **given)):  # fmt: skip
+        assert float(loss(true, logits)) > 0
+        with pytest.raises(ValueError, match=f"{loss.name}: sample_weight is not"):
+            loss(true, logits, sample_weight=[1, 0, 1])
 
 
 @pytest.mark.parametrize(
     ("change", "match"),
     [
         ({"scribble": np.zeros((3, 8, 5))}, "scribble must lie on the pixels"),
-        ({"scribble": np.zeros((3, 8, 6, 1))}, r"scribble must be \(B, H, W\)"),
+        (
+            {"scribble": np.zeros((3, 8, 6, 1))},
+            r"scribble must lie on .* \(3, 8, 6, 1\)",
+        ),
         ({"similarity": np.zeros((3, 4, 3, 25))}, "similarity must have shape"),
         ({"image": np.zeros((3, 4, 6, 1))}, "image must lie on the pixels"),
     ],

@@ -9,6 +9,7 @@ from helpers import to_format
 
 from keras_condattn.applications import AttenScribbleUNet
 from keras_condattn.datasets import Batches
+from keras_condattn.layers import FiLM
 from keras_condattn.losses import ScribbleLoss
 from keras_condattn.models import ScribbleModel
 
@@ -28,6 +29,7 @@ def data_format():
 def network(data_format, **kwargs):
     shape = to_format(np.zeros((1, 8, 8, 1)), data_format).shape[1:]
     arguments = {"filters": (4, 4, 4), "dropout": 0.0, "similarity_radius": 1} | kwargs
+    shape = arguments.pop("input_shape", shape)
     return AttenScribbleUNet(shape, 3, data_format=data_format, **arguments)
 
 
@@ -104,6 +106,53 @@ def test_trains_from_batches_and_looks_at_no_dense_label(data_format):
     assert one["loss"] == pytest.approx(other["loss"], rel=1e-6)
 
 
+def test_the_curves_add_to_the_loss_of_uneven_batches(data_format):
+    model = compiled(data_format)
+    image, y = arrays(data_format)
+    logs = model.evaluate(
+        image, y["scribble"], batch_size=2, verbose=0, return_dict=True
+    )
+    total = logs["partial_cross_entropy"] + 0.1 * (
+        logs["gated_crf"] + logs["attentive_similarity"]
+    )
+    assert logs["loss"] == pytest.approx(total, rel=1e-5)
+
+
+@pytest.mark.skipif(
+    keras.backend.backend() == "jax", reason="JAX traces anew for every size"
+)
+def test_images_of_several_sizes(data_format):
+    """Sizes that a graph does not know give what it gives where it knows them."""
+    shape = (None, None, 1) if data_format == "channels_last" else (1, None, None)
+    model, rng = compiled(data_format, {"input_shape": shape}), np.random.default_rng(3)
+    for size in ((8, 8), (12, 20)):
+        image = to_format(rng.normal(size=(2, *size, 1)), data_format)
+        scribble = np.full((2, *size), IGNORE)
+        scribble[:, 2, 1:5], scribble[:, 5, 1:5] = 0, 1
+        assert np.isfinite(model.train_on_batch(image, scribble)).all()
+    fixed = compiled(data_format, {"input_shape": image.shape[1:]})
+    fixed.set_weights(model.get_weights())
+    losses = [m.test_on_batch(image, scribble) for m in (model, fixed)]
+    np.testing.assert_allclose(*losses, rtol=1e-4)
+
+
+def test_a_network_of_more_than_an_image():
+    image = keras.Input((8, 8, 1), name="image")
+    phase = keras.Input((2,), name="conditioning")
+    options = {"data_format": "channels_last"}
+    x = keras.layers.Conv2D(4, 3, padding="same", **options)(image)
+    x = FiLM(**options)(x, phase)
+    mask = keras.layers.Conv2D(3, 1, **options)(x)
+    model = ScribbleModel({"image": image, "conditioning": phase}, {"mask": mask})
+    loss = ScribbleLoss(IGNORE, similarity_weight=0, radius=1, **options)
+    model.compile("sgd", loss)
+    pixels, y = arrays("channels_last")
+    x = {"image": pixels, "conditioning": np.eye(2)[[0, 1, 0]]}
+    assert np.isfinite(model.fit(x, y["scribble"], verbose=0).history["loss"][0])
+    with pytest.raises(ValueError, match="outputs must be a dict with 'mask'"):
+        ScribbleModel(image, keras.layers.Conv2D(3, 1, **options)(image))
+
+
 def test_metrics_see_dense_labels_where_there_are_any(data_format):
     class Accuracy(keras.metrics.Mean):
         def update_state(self, y_true, y_pred, sample_weight=None):
@@ -170,6 +219,24 @@ def test_a_batch_without_any_scribble_leaves_finite_weights(data_format):
     assert all(np.isfinite(w).all() for w in model.get_weights())
 
 
+@pytest.mark.parametrize("kind", ["tensor", "batches", "validation"])
+def test_a_class_too_many_is_named_wherever_it_comes_from(kind, data_format):
+    model = compiled(data_format)
+    image, y = arrays(data_format)
+    beyond = y["scribble"].copy()
+    beyond[1, 0, 0] = 7
+    source = [item | {"scribble": s} for item, s in zip(items(), beyond, strict=True)]
+    batches = Batches(source, 2, ("image",), ("scribble",))
+    given = {
+        "tensor": ((image, keras.ops.convert_to_tensor(beyond)), {}),
+        "batches": ((batches,), {}),
+        "validation": ((image, y["scribble"]), {"validation_data": batches}),
+    }[kind]
+    # Keras's own threads hand on what a data set raises.
+    with pytest.raises(ValueError, match=r"classes from 0 to 2, .* got \[7\]"):
+        model.fit(*given[0], verbose=0, **given[1])
+
+
 def test_bad_input_is_named_before_anything_changes(data_format):
     model = compiled(data_format)
     image, y = arrays(data_format)
@@ -193,5 +260,12 @@ def test_bad_input_is_named_before_anything_changes(data_format):
     other.compile("sgd", "mse")
     with pytest.raises(ValueError, match=r"loss must be a .*ScribbleLoss"):
         other.fit(image, y["scribble"])
+    for name, weights in {"sample_weight": np.ones(3), "class_weight": {0: 2}}.items():
+        with pytest.raises(ValueError, match=f"{name} is not supported"):
+            model.fit(image, y["scribble"], **{name: weights})
+    weighted = network(data_format)
+    weighted.compile("sgd", ScribbleLoss(IGNORE, similarity_radius=1), loss_weights=3.0)
+    with pytest.raises(ValueError, match="loss_weights is not supported"):
+        weighted.fit(image, y["scribble"])
     with pytest.raises(ValueError, match="sample_weight and class_weight"):
         model.train_on_batch(image, y["scribble"], sample_weight=np.ones(3))

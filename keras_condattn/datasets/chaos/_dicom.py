@@ -130,7 +130,14 @@ def _levels(
         raise ValueError(f"{path.name} cannot be read as DICOM ({error})") from error
     if pixels.shape != shape:
         raise ValueError(f"{path.name} claims {shape} pixels and has {pixels.shape}")
-    return np.asarray(slope * pixels.astype("float32") + intercept, "float32")
+    with np.errstate(over="ignore", invalid="ignore"):  # found below
+        levels = np.asarray(slope * pixels.astype("float64") + intercept, "float32")
+    if not np.isfinite(levels).all():
+        raise ValueError(
+            f"{path.name} has grey levels that are not finite, with RescaleSlope "
+            f"{slope:g} and RescaleIntercept {intercept:g}"
+        )
+    return levels
 
 
 def _numbers(

@@ -88,7 +88,11 @@ def files_in(folder: pathlib.Path, suffix: str) -> list[pathlib.Path]:
     place = f"{folder.parent.name}/{folder.name}"
     if not folder.is_dir() or folder.is_symlink():
         raise ValueError(f"has no folder {place}")
-    names = [name for name in os.listdir(folder) if name.lower().endswith(suffix)]
+    names = [
+        name
+        for name in os.listdir(folder)
+        if name.lower().endswith(suffix) and not name.startswith(".")
+    ]
     if not 0 < len(names) <= MOST_SLICES:
         raise ValueError(
             f"{place} must hold 1 to {MOST_SLICES} files *{suffix}, found {len(names)}"

@@ -19,6 +19,8 @@ from benchmarks import (
     nuclei,
     radiographs,
     scribble,
+    scribble_check,
+    scribble_speed,
     scribble_weights,
     speed,
     study,
@@ -39,14 +41,18 @@ TABLES = {
     "cross_modality_real": lambda: cross_modality.table("brats15"),
     "cross_modality_patients": cross_modality.patients_table,
     "scribble_acdc": lambda: scribble.table("acdc"),
+    "scribble_chaos": lambda: scribble.table("chaos_t2"),
     "scribble_similarity": scribble.similarity_table,
     "scribble_weights": scribble_weights.table,
     "scribble_offsets": scribble_weights.choice_table,
+    "scribble_check": scribble_check.table,
     "nodules": nodules.table,
     "radiographs": radiographs.table,
     "layer_speed": speed.layer_table,
     "step_speed": speed.step_table,
     "attention_speed": speed.attention_table,
+    "scribble_speed": scribble_speed.compared,
+    "scribble_growth": scribble_speed.growth,
 }
 PATTERN = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.S)
 

@@ -107,22 +107,25 @@ def compared(size=256):
 
 
 def growth():
-    """Markdown: seconds and gigabytes from size to size."""
+    """Markdown: ours / the usual form from size to size; seconds and gigabytes."""
     rows, sizes = [], set()
     for record in records().values():
         sizes |= {row["size"] for row in record["time"]}
     for name, record in records().items():
         for what, names in WHATS.items():
-            for formulation in names:
-                cells = []
-                for measured in (_seconds, _peaks):
-                    cells += [
-                        _cell(measured(record, what, size).get(formulation), 3)
-                        for size in sorted(sizes)
-                    ]
-                rows.append([name, TITLES[what], formulation, *cells])
+            cells = [
+                _pair(measured(record, what, size), names)
+                for measured in (_seconds, _peaks)
+                for size in sorted(sizes)
+            ]
+            rows.append([name, TITLES[what], *cells])
     header = [f"{size}, {unit}" for unit in ("s", "GB") for size in sorted(sizes)]
-    return study.markdown(["backend", "", "written", *header], rows)
+    return study.markdown(["backend", "", *header], rows)
+
+
+def _pair(found, names):
+    ours, usual, *_ = (_cell(found.get(name), 2) or "–" for name in names)
+    return f"{ours} / {usual}"
 
 
 def _seconds(record, what, size):

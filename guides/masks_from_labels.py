@@ -134,9 +134,9 @@ def slices(items):
 # - `kl`: one modality's scores are like the other's, softened by a temperature.
 #
 # As the mean over pixels, which was released, the third term is next to nothing beside
-# the others; hence `pixels="sum"`. With a weight of 1 it then is more than the labels
-# can hold against: two modalities agree most easily on the outline of the brain. A
-# tenth was best for validation patients.
+# the others; hence `pixels="sum"`. With a weight of 1 it then can be more than the
+# labels hold against, and the maps agree on more than the tumour; here it weighs a
+# tenth. `benchmarks/cross_modality.py` tries both, each term alone, and the release.
 
 
 # %%

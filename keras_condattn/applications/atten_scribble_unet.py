@@ -34,6 +34,10 @@ def AttenScribbleUNet(
     of the level's own; on the way up a 1x1 convolution, bilinear upsampling with
     corners aligned, and the skip; a 3x3 convolution makes the logits.
 
+    `export` writes a SavedModel from TensorFlow and from JAX. From torch to ONNX the
+    network goes with `attention=False` only: torch's exporter knows no gradients that
+    are written out, and those of the attention are, for memory's sake.
+
     Args:
         input_shape: (H, W, C), or (C, H, W) in channels_first, H and W multiples of
             16 (of 2 to the power of the levels less one) or None. Defaults to

@@ -9,8 +9,9 @@ from keras import ops
 
 from keras_condattn._export import export
 from keras_condattn._types import DataFormat, Shape, Tensor
-from keras_condattn.layers import RandomView
+from keras_condattn.layers import RandomView, Standardize
 from keras_condattn.layers._checks import check_data_format
+from keras_condattn.models._cross_modality_arguments import check_view
 from keras_condattn.models.cam_network import cam_network
 from keras_condattn.models.cross_modality_model import CrossModalityModel
 from keras_condattn.weights import from_registry
@@ -53,8 +54,8 @@ def CrossModalityCAM(
             `modalities`, in place of a dict. Defaults to False.
         standardize: take each image and channel to mean 0 and standard deviation 1
             first. Defaults to True.
-        view: the transformation that training draws. None means
-            `RandomView(seed=seed)`. Defaults to None.
+        view: the transformation that training draws, of the same data format.
+            None means `RandomView(seed=seed)`. Defaults to None.
         seed: of that. Defaults to 0.
         faults: what the released code gets wrong and training shall repeat, for
             comparison alone: `"frozen_batch_norm"` (normalisation with the averages
@@ -73,7 +74,8 @@ def CrossModalityCAM(
 
     Raises:
         ValueError: for a missing or contradicting argument, a size that does not
-            divide, names that are not distinct, unknown weights or faults.
+            divide, names that are not distinct, a view of another data format,
+            unknown weights or faults.
 
     Example:
 
@@ -81,7 +83,7 @@ def CrossModalityCAM(
     ...     (32, 32, 1), ("t1", "flair"), filters=2, data_format="channels_last"
     ... )
     >>> model.modalities
-    ('flair', 't1')
+    ('t1', 'flair')
 
     Reference:
         Patel and Dolz, "Weakly supervised segmentation with cross-modality
@@ -93,23 +95,27 @@ def CrossModalityCAM(
             "input_shape must be given unless weights names a registered set"
         )
     names, data_format = _names(modalities), check_data_format(data_format)  # type: ignore[assignment]
-    if classes < 2:
-        raise ValueError(f"classes must count the negative one, got {classes!r}")
+    if not isinstance(classes, int) or isinstance(classes, bool) or classes < 2:
+        raise ValueError(
+            "classes must be a whole number from 2 and count the negative one, got "
+            f"{classes!r}"
+        )
+    if view is None:
+        view = RandomView(seed=seed, data_format=data_format, name="view")
+    check_view(view, data_format)
     axis = 1 if data_format == "channels_first" else -1
     inputs, images = _inputs(tuple(input_shape), names, stacked, axis)
     outputs = {}
     for modality, image in images.items():
         if standardize:
-            image = keras.layers.GroupNormalization(
-                groups=-1, axis=axis, epsilon=1e-7, center=False, scale=False,
-                dtype="float32", name=f"{modality}_standardized",
-            )(image)  # fmt: skip
+            image = Standardize(
+                data_format, dtype="float32", name=f"{modality}_standardized"
+            )(image)
         network = cam_network(input_shape, classes, filters, prefix=f"{modality}_",
                               data_format=data_format,
                               name=f"{modality}_network")  # fmt: skip
         outputs[modality] = network(image)
     model = CrossModalityModel(inputs, outputs, name=name)
-    view = view or RandomView(seed=seed, data_format=data_format, name="view")
     return model.with_view(view, faults)
 
 

@@ -1,6 +1,8 @@
 """NIfTI volumes in and out, slices first: (D, H, W) is (z, y, x)."""
 
 import dataclasses
+import gzip
+import math
 import os
 import pathlib
 import tempfile
@@ -11,6 +13,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from keras_condattn._optional import optional
+
+HEADER = 540  # of NIfTI-2, the longer one
+# What a packed file may hold beside its header and voxels: extensions, padding.
+SLACK = 64 * 2**20
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,13 +43,14 @@ def read_nifti(path: pathlib.Path) -> Volume:
     """Reads a three-dimensional NIfTI file.
 
     Raises:
-        ValueError: naming the file, where it is damaged or cut short, has not three
-            axes, holds values that are not finite, a spacing that is not above 0, or
-            lengths in another unit than mm.
+        ValueError: naming the file, where it is damaged or cut short (of packed files
+            the checksum is compared), has not three axes, holds values that are not
+            finite, a spacing that is not above 0, or lengths in another unit than mm.
     """
     module = nibabel()
     try:
-        image = module.load(path)
+        packed = path.name.lower().endswith(".gz")
+        image = _unpacked(module, path) if packed else module.load(path)
         array = np.asanyarray(image.dataobj)
         affine = np.asarray(image.affine, "float64")
         spacing = _spacing(image)
@@ -65,6 +72,27 @@ def read_nifti(path: pathlib.Path) -> Volume:
         raise ValueError(f"{path.name} must have its spacing in mm, got {unit!r}")
     x, y, z = spacing
     return Volume(array.transpose(2, 1, 0), (z, y, x), affine)
+
+
+def _unpacked(module: Any, path: pathlib.Path) -> Any:
+    """The image of a .nii.gz, read to its end.
+
+    Where the voxels end nibabel stops, before the checksum that tells of damage.
+    """
+    with gzip.open(path, "rb") as file:
+        head = file.read(HEADER)
+        kinds = (module.Nifti1Image, module.Nifti2Image)
+        kind = next((k for k in kinds if k.header_class.may_contain_header(head)), None)
+        if kind is None:
+            raise ValueError("it does not begin as NIfTI does")
+        known = kind.header_class
+        header = known(head[: known.sizeof_hdr], check=False)
+        voxels = math.prod(map(int, header.get_data_shape()))
+        most = voxels * header.get_data_dtype().itemsize + SLACK
+        rest = file.read(max(most, 0) + 1)
+    if len(rest) > most:
+        raise ValueError(f"it unpacks to more than the {most} bytes that it announces")
+    return kind.from_bytes(head + rest)
 
 
 def _spacing(image: Any) -> tuple[float, ...]:

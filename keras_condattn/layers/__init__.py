@@ -18,6 +18,7 @@ from keras_condattn.layers.squeeze_excitation import (
     SqueezeExcitation as SqueezeExcitation,
 )
 from keras_condattn.layers.srm import SRM as SRM
+from keras_condattn.layers.standardize import Standardize as Standardize
 from keras_condattn.layers.summed_orthogonality import (
     SummedOrthogonality as SummedOrthogonality,
 )

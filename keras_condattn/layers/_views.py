@@ -5,6 +5,7 @@ a Feistel network over two words of 16 bits: whole numbers below 2^31 throughout
 that TensorFlow, JAX, PyTorch and NumPy, on any device, agree to the last bit.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from keras import ops
@@ -40,6 +41,33 @@ def mixed(*counters: Any) -> tuple[Any, Any]:
 def uniform(left: Any, right: Any) -> Tensor:
     """A number in [0, 1) of 24 bits, which float32 holds exactly."""
     return ops.cast(left * 256 + right // 256, "float32") / float(2**24)
+
+
+def drawn(
+    kinds: Sequence[str], shift: float, zoom: float, seed: int, draw: Any, batch: Any
+) -> Tensor:
+    """The poses (batch, 6) of draw number `draw` with these arguments of a view."""
+    step = ops.convert_to_tensor(draw, "int32")
+    sample = ops.arange(batch, dtype="int32")
+    u = [uniform(*mixed(seed, step, 4 * sample + i)) for i in range(3)]
+    kind = ops.floor(u[0] * len(kinds))
+
+    def chosen(name: str) -> Tensor:
+        number = kinds.index(name) if name in kinds else -1
+        return ops.cast(ops.equal(kind, float(number)), "float32")
+
+    rows = ops.cast(u[1] < 0.5, "float32")
+    return ops.stack(
+        [
+            chosen("flip") * rows,
+            chosen("flip") * (1.0 - rows),
+            chosen("turn") * (1.0 + ops.floor(3.0 * u[1])),
+            chosen("shift") * shift * (2.0 * u[1] - 1.0),
+            chosen("shift") * shift * (2.0 * u[2] - 1.0),
+            1.0 + chosen("zoom") * zoom * (2.0 * u[1] - 1.0),
+        ],
+        axis=-1,
+    )
 
 
 def viewed(image: Tensor, poses: Tensor) -> tuple[Tensor, Tensor]:

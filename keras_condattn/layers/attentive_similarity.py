@@ -81,7 +81,9 @@ class AttentiveSimilarity(keras.layers.Layer):
         AttenScribble, arXiv 2312.06614. As in the released code K takes the logits
         without the 1 / sqrt(d) of the attention itself. The released w and b are
         drawn from U(-1, 1); here w = 1 and b = 0 at the start, so that K begins at
-        1/2 in every run. The logarithm is ours.
+        1/2 in every run. The logarithm is ours. A backend's fused attention
+        (`ops.dot_product_attention`) is not used: it keeps the normaliser, which K
+        needs, to itself, and the logits of all pairs would be computed once more.
     """
 
     def __init__(

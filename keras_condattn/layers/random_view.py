@@ -1,5 +1,6 @@
 """One drawn transformation, for images and maps alike."""
 
+import numbers
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,7 +10,7 @@ from keras import ops
 from keras_condattn._export import export
 from keras_condattn._types import DataFormat, Tensor
 from keras_condattn.layers._checks import check_data_format
-from keras_condattn.layers._views import STILL, mixed, uniform, viewed
+from keras_condattn.layers._views import STILL, drawn, viewed
 
 KINDS = ("flip", "turn", "shift", "zoom")
 
@@ -102,7 +103,7 @@ class RandomView(keras.layers.Layer):
     def call(self, images: Any, training: bool | None = True) -> Any:
         self._check_images(images)
         first = keras.tree.flatten(images)[0]
-        if training is False:
+        if training is not None and not training:
             poses = ops.zeros_like(_flags(first)) + ops.convert_to_tensor(STILL)
         else:
             poses = self.draw(ops.shape(first)[0])
@@ -124,27 +125,7 @@ class RandomView(keras.layers.Layer):
 
     def poses(self, draw: Any, batch: Any) -> Tensor:
         """The poses (batch, 6) of draw number `draw`, which counts from 0."""
-        step = ops.convert_to_tensor(draw, "int32")
-        sample = ops.arange(batch, dtype="int32")
-        u = [uniform(*mixed(self.seed, step, 4 * sample + i)) for i in range(3)]
-        kind = ops.floor(u[0] * len(self.kinds))
-
-        def chosen(name: str) -> Tensor:
-            number = self.kinds.index(name) if name in self.kinds else -1
-            return ops.cast(ops.equal(kind, float(number)), "float32")
-
-        rows = ops.cast(u[1] < 0.5, "float32")
-        return ops.stack(
-            [
-                chosen("flip") * rows,
-                chosen("flip") * (1.0 - rows),
-                chosen("turn") * (1.0 + ops.floor(3.0 * u[1])),
-                chosen("shift") * self.shift * (2.0 * u[1] - 1.0),
-                chosen("shift") * self.shift * (2.0 * u[2] - 1.0),
-                1.0 + chosen("zoom") * self.zoom * (2.0 * u[1] - 1.0),
-            ],
-            axis=-1,
-        )
+        return drawn(self.kinds, self.shift, self.zoom, self.seed, draw, batch)
 
     def apply(self, images: Any, poses: Tensor) -> tuple[Any, Tensor]:
         """Images, or a dict of them, in these poses, and `valid`; both in float32."""
@@ -202,15 +183,20 @@ def _flags(image: Tensor) -> Tensor:
 
 
 def _check_arguments(kinds: Any, shift: Any, zoom: Any, seed: Any) -> None:
-    known = not isinstance(kinds, str) and len(kinds) > 0
-    if not known or len(set(kinds)) != len(kinds) or set(kinds) - set(KINDS):
+    listed = list(kinds) if isinstance(kinds, list | tuple) else []
+    known = all(isinstance(kind, str) and kind in KINDS for kind in listed)
+    if not listed or not known or len(set(listed)) != len(listed):
         raise ValueError(f"kinds must be some of {KINDS}, each once, got {kinds!r}")
-    if isinstance(shift, bool) or not 0 <= shift <= 1:
+    if not _is_number(shift) or not 0 <= shift <= 1:
         raise ValueError(f"shift must be from 0 to 1, got {shift!r}")
-    if isinstance(zoom, bool) or not 0 <= zoom < 1:
+    if not _is_number(zoom) or not 0 <= zoom < 1:
         raise ValueError(f"zoom must be from 0 and below 1, got {zoom!r}")
     whole = isinstance(seed, int) and not isinstance(seed, bool)
     if not whole or not 0 <= seed < 2**31:
         raise ValueError(
             f"seed must be a whole number from 0 to 2^31 - 1, got {seed!r}"
         )
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, numbers.Real) and not isinstance(value, bool)

@@ -1,6 +1,8 @@
 """How class maps and per-sample weights reach the losses that compare maps."""
 
 import math
+import numbers
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -59,22 +61,32 @@ def check_logits(logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     return pair[0], pair[1]
 
 
-def check_positive(**numbers: Any) -> None:
+def check_positive(**given: Any) -> None:
     """Raises ValueError for what is not a finite number above 0."""
-    for name, value in numbers.items():
-        number = isinstance(value, int | float) and not isinstance(value, bool)
-        if not number or not 0 < value < math.inf:
+    for name, value in given.items():
+        if not _is_number(value) or not 0 < value < math.inf:
             raise ValueError(f"{name} must be a number above 0, got {value!r}")
 
 
-def entries(y_true: Any, *wanted: str) -> list[Tensor]:
-    """The entries of a loss's `y_true`, or a ValueError that says what it lacks."""
-    if not isinstance(y_true, dict) or not set(wanted) <= set(y_true):
+def check_not_negative(**given: Any) -> None:
+    """Raises ValueError for what is not a finite number from 0."""
+    for name, value in given.items():
+        if not _is_number(value) or not 0 <= value < math.inf:
+            raise ValueError(f"{name} must be a number of at least 0, got {value!r}")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, numbers.Real) and not isinstance(value, bool)
+
+
+def entries(name: str, given: Any, *wanted: str) -> list[Any]:
+    """The entries of a loss's argument, or a ValueError that says what it lacks."""
+    if not isinstance(given, Mapping) or not set(wanted) <= set(given):
         raise ValueError(
-            f"y_true must be a dict of {sorted(wanted)}, got "
-            f"{sorted(y_true) if isinstance(y_true, dict) else type(y_true)}"
+            f"{name} must be a dict of {sorted(wanted)}, got "
+            f"{sorted(given) if isinstance(given, Mapping) else type(given)}"
         )
-    return [y_true[name] for name in wanted]
+    return [given[key] for key in wanted]
 
 
 def _check_same(

@@ -8,7 +8,14 @@ from keras import ops
 
 from keras_condattn._export import export
 from keras_condattn._types import DataFormat, Tensor
-from keras_condattn.losses._maps import as_map, check_positive, entries
+from keras_condattn.losses._batch_loss import BatchLoss
+from keras_condattn.losses._checks import beyond
+from keras_condattn.losses._maps import (
+    as_map,
+    check_not_negative,
+    check_positive,
+    entries,
+)
 from keras_condattn.losses.cross_modality_equivariance import (
     REDUCTIONS,
     cross_modality_equivariance,
@@ -22,7 +29,7 @@ WEIGHTS = ("classification", "equivariance", "cross_modality", "kl")
 
 
 @export
-class CrossModalityLoss(keras.losses.Loss):
+class CrossModalityLoss(BatchLoss):
     """Classification, and maps that agree between views and between modalities.
 
     Of modality m and views v, with logits z and normalised maps P (the first view's,
@@ -62,8 +69,8 @@ class CrossModalityLoss(keras.losses.Loss):
         A scalar.
 
     Raises:
-        ValueError: for a weight below 0, and where a term between modalities is
-            asked of a single one.
+        ValueError: for a weight below 0, weights that are all 0, and where a term
+            between modalities is asked of a single one.
 
     Example:
 
@@ -90,20 +97,25 @@ class CrossModalityLoss(keras.losses.Loss):
         name: str = "cross_modality_loss",
     ) -> None:
         super().__init__(name=name)
-        self.classification, self.equivariance = classification, equivariance
-        self.cross_modality, self.kl = cross_modality, kl
-        for weight in WEIGHTS:
-            if getattr(self, weight) != 0:
-                check_positive(**{weight: getattr(self, weight)})
+        given = (classification, equivariance, cross_modality, kl)
+        weights = dict(zip(WEIGHTS, given, strict=True))
+        check_not_negative(**weights)
+        if not any(given):
+            raise ValueError(
+                f"{', '.join(WEIGHTS)}: one weight at least must be above 0, got 0 for "
+                "each"
+            )
+        self.classification, self.equivariance = map(float, given[:2])
+        self.cross_modality, self.kl = map(float, given[2:])
         check_positive(temperature=temperature)
         if pixels not in REDUCTIONS:
             raise ValueError(f"pixels must be 'mean' or 'sum', got {pixels!r}")
-        self.temperature, self.pixels = temperature, pixels
+        self.temperature, self.pixels = float(temperature), pixels
         self.data_format = data_format or keras.config.image_data_format()
         as_map("cam", ops.zeros((1, 1, 1)), self.data_format)
 
     def call(self, y_true: Tensor, y_pred: Any) -> Tensor:
-        logits, maps = entries(y_pred, "logits", "maps")
+        logits, maps = entries("y_pred", y_pred, "logits", "maps")
         return self.total(self.terms(y_true, logits, maps))
 
     def total(self, terms: Mapping[str, Tensor]) -> Tensor:
@@ -179,12 +191,14 @@ def agreement(label: Tensor, logits: Tensor) -> Tensor:
 
 
 def _classification(label: Tensor, logits: Views) -> Tensor:
+    classes = next(iter(logits[0].values())).shape[-1]
+    wrong = beyond("y_true", label, classes)
     entropies = [
         ops.mean(ops.sparse_categorical_crossentropy(label, z, from_logits=True))
         for view in logits
         for z in view.values()
     ]
-    return sum(entropies) / 2
+    return sum(entropies) / 2 + wrong
 
 
 def _within(label: Tensor, maps: Views, layout: Any) -> Tensor:

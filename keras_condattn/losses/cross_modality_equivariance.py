@@ -7,10 +7,12 @@ from keras import ops
 
 from keras_condattn._export import export
 from keras_condattn._types import DataFormat, Tensor
+from keras_condattn.losses._batch_loss import BatchLoss
 from keras_condattn.losses._maps import as_map, entries, pair_of_maps, per_sample
 
 REDUCTIONS = ("mean", "sum")
-BLANK = 1e-12
+# The smallest normal number of float32: whether smaller ones are 0 is the device's.
+TINY = 1.1754944e-38
 
 
 @export
@@ -61,7 +63,7 @@ def cross_modality_equivariance(
     2.0
 
     Reference:
-        arXiv 2104.02488, as released. A blank map has no shape: here it counts as 0
+        arXiv 2104.02488, as released. A map of zeros has no shape: here it is 0
         and gets no gradient, where the release divides by a norm of 1e-12. Which
         reduction the paper's tables used is not known.
     """
@@ -76,11 +78,16 @@ def cross_modality_equivariance(
 
 
 def _unit(p: Tensor, axes: list[int]) -> Tensor:
-    squared = ops.sum(ops.square(p), axis=axes, keepdims=True)
-    shown = squared > BLANK
+    # Over the maximum first, or the squares of a faint map would be 0. A unit vector
+    # does not depend on it, so neither does the gradient.
+    top = ops.stop_gradient(ops.max(ops.abs(p), axis=axes, keepdims=True))
+    blank = top < TINY
     # Twice `where`: the branch not taken would put NaN into the gradient.
-    norm = ops.sqrt(ops.where(shown, squared, ops.ones_like(squared)))
-    return ops.where(shown, p / norm, ops.zeros_like(p))
+    scaled = p / ops.where(blank, ops.ones_like(top), top)
+    squared = ops.sum(ops.square(scaled), axis=axes, keepdims=True)
+    norm = ops.sqrt(ops.where(blank, ops.ones_like(squared), squared))
+    # 0 p in place of 0: NaN stays NaN, which the maximum of XLA may lose.
+    return ops.where(blank, 0.0 * p, scaled / norm)
 
 
 def _check_reduction(reduction: str) -> None:
@@ -89,7 +96,7 @@ def _check_reduction(reduction: str) -> None:
 
 
 @export
-class CrossModalityEquivariance(keras.losses.Loss):
+class CrossModalityEquivariance(BatchLoss):
     """`cross_modality_equivariance` as a loss of a map, beside its target.
 
     ```
@@ -141,7 +148,7 @@ class CrossModalityEquivariance(keras.losses.Loss):
         as_map("cam", ops.zeros((1, 1, 1)), self.data_format)
 
     def call(self, y_true: Any, y_pred: Tensor) -> Tensor:
-        target, weight = entries(y_true, "class_activation_map", "weight")
+        target, weight = entries("y_true", y_true, "class_activation_map", "weight")
         return cross_modality_equivariance(
             y_pred, target, weight, reduction=self.pixels, data_format=self.data_format
         )

@@ -7,6 +7,7 @@ from keras import ops
 
 from keras_condattn._export import export
 from keras_condattn._types import DataFormat, Tensor
+from keras_condattn.losses._batch_loss import BatchLoss
 from keras_condattn.losses._maps import as_map, entries, pair_of_maps, per_sample
 
 
@@ -59,7 +60,7 @@ def equivariance(
 
 
 @export
-class Equivariance(keras.losses.Loss):
+class Equivariance(BatchLoss):
     """`equivariance` as a loss of a map, beside the other view's.
 
     ```
@@ -100,7 +101,7 @@ class Equivariance(keras.losses.Loss):
         as_map("cam", ops.zeros((1, 1, 1)), self.data_format)
 
     def call(self, y_true: Any, y_pred: Tensor) -> Tensor:
-        other, positive = entries(y_true, "class_activation_map", "positive")
+        other, positive = entries("y_true", y_true, "class_activation_map", "positive")
         return equivariance(y_pred, other, positive, data_format=self.data_format)
 
     def get_config(self) -> dict[str, Any]:

@@ -2,11 +2,11 @@
 
 from typing import Any
 
-import keras
 from keras import ops
 
 from keras_condattn._export import export
 from keras_condattn._types import Tensor
+from keras_condattn.losses._batch_loss import BatchLoss
 from keras_condattn.losses._maps import check_logits, check_positive
 
 
@@ -45,6 +45,7 @@ def temperature_kl(
         Hinton et al., arXiv 1503.02531, between peers as in arXiv 2104.02488.
     """
     check_positive(temperature=temperature)
+    temperature = float(temperature)
     scores, target = check_logits(logits, target_logits)
     q = ops.log_softmax(scores / temperature, axis=-1)
     p = ops.log_softmax(ops.stop_gradient(target) / temperature, axis=-1)
@@ -53,7 +54,7 @@ def temperature_kl(
 
 
 @export
-class TemperatureKL(keras.losses.Loss):
+class TemperatureKL(BatchLoss):
     """`temperature_kl` as a loss of logits, with a peer's logits as the truth.
 
     ```
@@ -87,7 +88,7 @@ class TemperatureKL(keras.losses.Loss):
     def __init__(self, temperature: float = 10.0, name: str = "temperature_kl") -> None:
         super().__init__(name=name)
         check_positive(temperature=temperature)
-        self.temperature = temperature
+        self.temperature = float(temperature)
 
     def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         return temperature_kl(y_pred, y_true, self.temperature)

@@ -1,6 +1,7 @@
 """Looks at labels before they reach a compiled step, where nothing can be looked at."""
 
-from collections.abc import Callable
+import inspect
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
@@ -48,6 +49,8 @@ def looked_at(x: Any, y: Any, check: Check) -> Any:
 
     Other data sets are left as they are.
     """
+    if isinstance(x, CheckedBatches):
+        return x
     if isinstance(x, keras.utils.PyDataset):
         return CheckedBatches(x, check)
     if y is not None:
@@ -55,24 +58,35 @@ def looked_at(x: Any, y: Any, check: Check) -> Any:
     return x
 
 
-def checked_arguments(
-    x: Any, y: Any, kwargs: dict[str, Any], check: Check
-) -> tuple[Any, dict[str, Any]]:
-    """`fit`'s x and its other arguments, looked at.
+def call_checked(
+    method: Callable[..., Any], check: Check, *args: Any, **kwargs: Any
+) -> Any:
+    """`fit` or `evaluate` with data that are looked at first.
 
     Raises:
         ValueError: for weights of samples or classes too.
     """
-    for name in ("sample_weight", "class_weight"):
-        if kwargs.get(name) is not None:
-            # Before the first forward pass, which moves averages.
-            raise ValueError(f"{name} is not supported, got one; leave it out")
-    found = kwargs.get("validation_data")
+    # By Keras' own names; a model between may take anything and hand it on.
+    plain = inspect.signature(getattr(keras.Model, method.__name__))
+    bound = plain.bind(None, *args, **kwargs)
+    given = bound.arguments
+    # All before the first forward pass, which moves averages.
+    check_unweighted(given)
+    given["x"] = looked_at(given.get("x"), given.get("y"), check)
+    found = given.get("validation_data")
     if isinstance(found, tuple | list) and len(found) > 1:
         looked_at(found[0], found[1], check)
+        check_unweighted({"sample_weight": found[2] if len(found) > 2 else None})
     elif found is not None:
-        kwargs = kwargs | {"validation_data": looked_at(found, None, check)}
-    return looked_at(x, y, check), kwargs
+        given["validation_data"] = looked_at(found, None, check)
+    return method(*bound.args[1:], **bound.kwargs)
+
+
+def check_unweighted(given: Mapping[str, Any]) -> None:
+    """Raises ValueError for weights of classes or samples."""
+    for name in ("class_weight", "sample_weight"):
+        if given.get(name) is not None:
+            raise ValueError(f"{name} is not supported, got one; leave it out")
 
 
 def array_of(value: Any) -> NDArray[Any] | None:

@@ -11,11 +11,18 @@ from keras_condattn._types import Tensor
 from keras_condattn.layers import RandomView
 from keras_condattn.losses import CrossModalityLoss, normalize_cam
 from keras_condattn.losses.cross_modality import WEIGHTS
-from keras_condattn.models._labelled import check_modalities
+from keras_condattn.models._checked_batches import call_checked, check_unweighted
+from keras_condattn.models._cross_modality_arguments import (
+    arguments_of,
+    check_compile,
+    check_label_shape,
+    check_view,
+    check_view_of_maps,
+)
+from keras_condattn.models._labelled import LabelCheck
+from keras_condattn.models._misaligned import misaligned
 
 FAULTS = ("frozen_batch_norm", "misaligned_modalities", "unmasked")
-# The release shifts each modality on its own by up to this fraction.
-MISALIGNMENT = 0.1
 
 
 @export
@@ -32,17 +39,24 @@ class CrossModalityModel(keras.Model):
     and the loss is no measure of it.
 
     Labels are (B,), class numbers, 0 for negative. The terms are logged by their
-    names, as means over the modalities without their weights, beside `accuracy`.
+    names, as means over the modalities without their weights, beside `accuracy`;
+    `compile` takes no metrics beside them, and no `loss_weights`: the loss has them.
+    `export` writes one output for each part of each modality, `"t1_logits"`,
+    `"t1_class_activation_map"`, ..., in the order of these names where a format
+    has no names.
 
     Made like any functional model, `CrossModalityModel(inputs, outputs)`, with
     outputs `{modality: {"logits": ..., "class_activation_map": ...}}` and the inputs
     a dict by modality, or one tensor of stacked channels; then `with_view(view)`.
-    `applications.CrossModalityCAM` does both.
+    `applications.CrossModalityCAM` does both. `modalities` has the names in the order
+    of these outputs. What `keras.models.clone_model` makes has no view and sorted
+    names; `CrossModalityModel.from_config(model.get_config())` has both.
 
     Raises:
-        ValueError: for labels that are not class numbers, a modality that is missing
-            or of another size (both where arrays are given), a loss of another
-            kind, or sample weights.
+        ValueError: for labels that are not class numbers (B,) or (B, 1), a modality
+            that is missing or of another size (where arrays are given), a loss of
+            another kind, weights of samples or classes, metrics, `loss_weights`, or
+            training without a view.
 
     Example:
 
@@ -64,7 +78,7 @@ class CrossModalityModel(keras.Model):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         outputs = kwargs["outputs"] if "outputs" in kwargs else args[1]
-        self.modalities = tuple(sorted(outputs))
+        self.modalities = tuple(outputs)
         self.classes = int(outputs[self.modalities[0]]["logits"].shape[-1])
         self.faults: tuple[str, ...] = ()
         self.term_means = {
@@ -77,22 +91,52 @@ class CrossModalityModel(keras.Model):
         """Gives the model its transformation, once; `CrossModalityCAM` says more."""
         if hasattr(self, "view"):
             raise ValueError("view is given already; make a new model for another one")
-        unknown = [fault for fault in faults if fault not in FAULTS]
-        if unknown:
-            raise ValueError(f"faults must be of {FAULTS}, got {unknown}")
+        check_view(view)
+        for parts in self.output.values():
+            shape = tuple(parts["class_activation_map"].shape)
+            check_view_of_maps(view, shape, self.classes)
+        listed = not isinstance(faults, str) and isinstance(faults, Sequence)
+        if not listed or [fault for fault in faults if fault not in FAULTS]:
+            raise ValueError(f"faults must be of {FAULTS}, got {faults!r}")
         self.view, self.faults = view, tuple(faults)
-        if "misaligned_modalities" in self.faults:
-            self.misalignment = RandomView(
-                ("shift",), shift=MISALIGNMENT, seed=view.seed,
-                data_format=view.data_format,  # type: ignore[arg-type]
-                name="misalignment",
-            )  # fmt: skip
         return self
+
+    def take_view_of(self, original: "CrossModalityModel") -> None:
+        """Makes a copy of a model learn as that does; what `insert_after` returns."""
+        self.modalities = original.modalities
+        if hasattr(original, "view"):
+            view = RandomView.from_config(original.view.get_config())
+            view.draws.assign(ops.copy(original.view.draws))
+            self.with_view(view, original.faults)
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         if "frozen_batch_norm" in self.faults:
             training = False
         return super().call(inputs, training=training, mask=mask)
+
+    def compile(
+        self, optimizer: Any = "rmsprop", loss: Any = None, *args: Any, **kwargs: Any
+    ) -> None:
+        """As for every Keras model, without metrics and `loss_weights`."""
+        check_compile(arguments_of(super().compile, optimizer, loss, *args, **kwargs))
+        super().compile(optimizer, loss, *args, **kwargs)
+
+    def compile_from_config(self, config: dict[str, Any]) -> None:
+        """Compiles as a saved model was; Keras does not where `compile` is custom."""
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        self.optimizer.build(self.trainable_variables)
+
+    def export(self, filepath: Any, *args: Any, **kwargs: Any) -> None:
+        """As for every Keras model, with an output for each part of each modality."""
+        outputs = {
+            f"{modality}_{part}": tensor
+            for modality, parts in self.output.items()
+            for part, tensor in parts.items()
+        }
+        # No format takes a dict of dicts.
+        flat = keras.Model(self.input, outputs, name=self.name)
+        flat(self.input)  # Keras 3.15 exports what has been called once.
+        flat.export(filepath, *args, **kwargs)
 
     def compute_loss(
         self,
@@ -103,8 +147,9 @@ class CrossModalityModel(keras.Model):
         training: bool = True,
     ) -> Tensor:
         """The compiled `CrossModalityLoss` of both views."""
-        if sample_weight is not None:
-            raise ValueError("sample_weight is not supported, got one; leave it out")
+        check_unweighted({"sample_weight": sample_weight})
+        check_label_shape(y)
+        self._check_viewed()
         objective = self._objective(list(y_pred))
         label = ops.cast(ops.reshape(y, (-1,)), "int32")
         first, second, maps = self._views(x, label, y_pred, training)
@@ -132,18 +177,23 @@ class CrossModalityModel(keras.Model):
         }
 
     def fit(self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any) -> Any:
-        if kwargs.get("sample_weight") is not None:
-            # Before the first forward pass, which moves the averages.
-            raise ValueError("sample_weight is not supported, got one; leave it out")
-        check_modalities(self, x, y)
-        validation = kwargs.get("validation_data")
-        if isinstance(validation, (tuple, list)) and len(validation) > 1:
-            check_modalities(self, *validation[:2])
-        return super().fit(x, y, *args, **kwargs)
+        return call_checked(super().fit, self._check_labels(), x, y, *args, **kwargs)
 
     def evaluate(self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any) -> Any:
-        check_modalities(self, x, y)
-        return super().evaluate(x, y, *args, **kwargs)
+        return call_checked(
+            super().evaluate, self._check_labels(), x, y, *args, **kwargs
+        )
+
+    def _check_labels(self) -> LabelCheck:
+        self._check_viewed()
+        return LabelCheck(self.modalities, self.classes)
+
+    def _check_viewed(self) -> None:
+        if not hasattr(self, "view"):
+            raise ValueError(
+                "view must be given before training, and this model has none: call "
+                "model.with_view(keras_condattn.layers.RandomView(...)) first"
+            )
 
     def network(self, modality: str) -> keras.Model:
         """The network of one modality; `load_official` takes its parameters."""
@@ -171,7 +221,7 @@ class CrossModalityModel(keras.Model):
             maps = _maps(first, label, self.view.data_format)
             return first, first, (maps, maps)
         if "misaligned_modalities" in self.faults:
-            x = self._misaligned(x, list(first))
+            x = misaligned(x, self.modalities, self.view)
             first = self(x, training=True)
         poses = self.view.draw(ops.shape(label)[0])
         seen, valid = self.view.apply(x, poses)
@@ -182,23 +232,6 @@ class CrossModalityModel(keras.Model):
             sides = [{m: cam * valid for m, cam in side.items()} for side in sides]
         return first, second, tuple(sides)
 
-    def _misaligned(self, x: Any, modalities: list[str]) -> Any:
-        axis = 1 if self.view.data_format == "channels_first" else -1
-        stacked = not isinstance(x, Mapping)
-        names = sorted(modalities)
-        parts = ops.split(x, len(names), axis=axis) if stacked else [
-            x[name] for name in names
-        ]  # fmt: skip
-        batch = ops.shape(parts[0])[0]
-        poses = self.misalignment.draw(batch * len(names))
-        moved = [
-            self.misalignment.apply(part, poses[i * batch : (i + 1) * batch])[0]
-            for i, part in enumerate(parts)
-        ]
-        if stacked:
-            return ops.concatenate(moved, axis=axis)
-        return dict(zip(names, moved, strict=True))
-
     def _log(self, terms: Mapping[str, Tensor], label: Tensor, logits: Any) -> None:
         batch = ops.cast(ops.shape(label)[0], "float32")
         for name, value in terms.items():
@@ -208,8 +241,9 @@ class CrossModalityModel(keras.Model):
             self.term_means["accuracy"].update_state(ops.cast(right, "float32"))
 
     def get_config(self) -> dict[str, Any]:
-        """The graph, the view and the faults."""
+        """The graph, the modalities in their order, the view and the faults."""
         config: dict[str, Any] = super().get_config()
+        config["modalities"] = list(self.modalities)
         if hasattr(self, "view"):
             config["view"] = keras.saving.serialize_keras_object(self.view)
             config["faults"] = list(self.faults)
@@ -222,7 +256,10 @@ class CrossModalityModel(keras.Model):
         """The model of a config."""
         graph = dict(config)
         view, faults = graph.pop("view", None), graph.pop("faults", ())
+        modalities = graph.pop("modalities", None)
         model: CrossModalityModel = super().from_config(graph, custom_objects)
+        if modalities is not None:
+            model.modalities = tuple(modalities)
         if view is not None:
             model.with_view(keras.saving.deserialize_keras_object(view), faults)
         return model

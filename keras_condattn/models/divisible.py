@@ -9,10 +9,15 @@ from keras_condattn._types import DataFormat, Tensor
 
 
 def check_divisible(argument: str, spatial: tuple[int | None, ...], by: int) -> None:
-    """Raises ValueError, naming the size to pad to, where a size does not divide."""
-    if all(size is None or size % by == 0 for size in spatial):
+    """Raises ValueError, naming the size to pad to, where a size does not divide.
+
+    Sizes that are no numbers (JAX exports with symbols) are not known here.
+    """
+    if all(size % by == 0 for size in spatial if isinstance(size, int)):
         return
-    fitting = tuple(s if s is None else -(-s // by) * by for s in spatial)
+    fitting = tuple(
+        -(-size // by) * by if isinstance(size, int) else size for size in spatial
+    )
     raise ValueError(
         f"{argument}: each spatial size must be a multiple of {by} (the network "
         f"halves the image {by.bit_length() - 1} times), got {spatial}; pad or resize "
@@ -25,7 +30,9 @@ class DivisibleSize(keras.layers.Layer):
     """Hands its input on, once its size is seen to divide by `multiple`.
 
     Stands first in networks built for images of any size, where only the call
-    knows the size.
+    knows the size. To export such a network from JAX, say that sizes divide:
+    `jax2tf_kwargs={"native_serialization": True, "polymorphic_shapes": ["(batch, 8*a,
+    8*b, 1)"]}`.
 
     Args:
         multiple: what each spatial size must be a multiple of, a power of two.

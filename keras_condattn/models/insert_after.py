@@ -10,6 +10,7 @@ import keras
 from keras_condattn._export import export
 from keras_condattn.models._rebuild import Rebuild
 from keras_condattn.models.conditioned_model import ConditionedModel
+from keras_condattn.models.cross_modality_model import CrossModalityModel
 
 MakeLayer: TypeAlias = Callable[[str, int], keras.layers.Layer]
 Named: TypeAlias = list[tuple[str, str]]
@@ -44,7 +45,9 @@ def insert_after(
             layer that matched and the channels it puts out, returns the new layer.
             Give it a name made of `name`, so that names do not depend on what
             else was built in the session; where data formats are mixed, give it a
-            `data_format` too. It must put out one tensor of the shape it gets.
+            `data_format` too. It must put out a tensor of the shape it gets, alone or
+            as the first of several: the others (a similarity, attention maps) are
+            `new_model.get_layer(name).output[1:]`, for a model with more outputs.
         conditioning: a `keras.Input` for layers that are steered (`FiLM`,
             `GuidingBlock`, `INSIDE`): each is called `layer(features, conditioning)`,
             and the new model is a `ConditionedModel` that takes `{"image": ...,
@@ -102,6 +105,8 @@ def insert_after(
         copy.compile_from_config(original.get_compile_config())
     if hasattr(original, "preprocessing"):  # registered weights bring it
         copy.preprocessing = original.preprocessing
+    if isinstance(original, CrossModalityModel) and type(copy) is type(original):
+        copy.take_view_of(original)
     return copy
 
 

@@ -1,5 +1,6 @@
 """From maps of evidence to masks: fusion, threshold, and how to choose it."""
 
+import numbers
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -112,7 +113,7 @@ def maps_to_masks(
     [[[0, 1]], [[0, 0]]]
     """
     array = _map("maps", maps)
-    if isinstance(threshold, bool) or not np.isfinite(threshold):
+    if not _is_number(threshold) or not np.isfinite(threshold):
         raise ValueError(f"threshold must be a finite number, got {threshold!r}")
     above = array > threshold
     if positive is not None:
@@ -179,6 +180,8 @@ def choose_threshold(
             "maps, masks and positive must list the same patients, at least one, got "
             f"{len(patients)}, {len(truths)} and {len(said)}"
         )
+    if np.ndim(thresholds) != 1 or not all(map(_is_number, thresholds)):
+        raise ValueError(f"thresholds must be numbers in a list, got {thresholds!r}")
     if not len(thresholds):
         raise ValueError("thresholds must hold at least one, got none")
     scores = [
@@ -208,6 +211,10 @@ def _dice(
     return found
 
 
+def _is_number(value: Any) -> bool:
+    return isinstance(value, numbers.Real) and not isinstance(value, bool)
+
+
 def _map(name: str, value: ArrayLike) -> Array:
     array = np.asarray(value, "float32")
     if array.ndim != 3 or not array.size or not np.isfinite(array).all():
@@ -226,10 +233,12 @@ def _normalised(array: Array) -> Array:
 
 
 def _resized(array: Array, size: tuple[int, int]) -> Array:
-    whole = all(isinstance(n, int) and n > 0 for n in size)
-    if len(size) != 2 or not whole:
+    listed = list(size) if np.ndim(size) == 1 and not isinstance(size, str) else []
+    whole = [isinstance(n, numbers.Integral) and int(n) > 0 for n in listed]
+    if len(whole) != 2 or not all(whole) or any(isinstance(n, bool) for n in listed):
         raise ValueError(f"size must be (height, width) in pixels, got {size!r}")
     resized = ops.image.resize(
-        array[..., None], size, interpolation="bilinear", data_format="channels_last"
-    )
+        array[..., None], tuple(map(int, listed)), interpolation="bilinear",
+        data_format="channels_last",
+    )  # fmt: skip
     return np.asarray(ops.convert_to_numpy(resized))[..., 0]

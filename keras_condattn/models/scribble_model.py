@@ -10,7 +10,7 @@ from keras_condattn._export import export
 from keras_condattn._types import Tensor
 from keras_condattn.losses import ScribbleLoss
 from keras_condattn.losses._known import mean_similarity, similarity_spread
-from keras_condattn.models._checked_batches import checked_arguments
+from keras_condattn.models._checked_batches import call_checked
 from keras_condattn.models._scribble_check import ScribbleCheck, bare
 from keras_condattn.models.conditioned_model import ConditionedModel
 
@@ -139,13 +139,13 @@ class ScribbleModel(ConditionedModel):
 
     def fit(self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any) -> Any:
         """As for every Keras model, once the scribbles are looked at."""
-        x, kwargs = checked_arguments(x, y, kwargs, self._check_scribble())
-        return super().fit(x, y, *args, **kwargs)
+        return call_checked(super().fit, self._check_scribble(), x, y, *args, **kwargs)
 
     def evaluate(self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any) -> Any:
         """As for every Keras model, once the scribbles are looked at."""
-        x, kwargs = checked_arguments(x, y, kwargs, self._check_scribble())
-        return super().evaluate(x, y, *args, **kwargs)
+        return call_checked(
+            super().evaluate, self._check_scribble(), x, y, *args, **kwargs
+        )
 
     def train_on_batch(
         self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any

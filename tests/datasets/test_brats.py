@@ -167,6 +167,23 @@ def test_patients_are_dealt_whole_and_once(many):
 
 
 @pytest.mark.pure
+def test_a_split_looks_at_its_own_scans_alone(many, monkeypatch):
+    from keras_condattn.datasets.brats import _load
+
+    asked, looked = {"modalities": TWO}, []
+    look = _load.look
+    monkeypatch.setattr(_load, "look", lambda *a: looked.append(a[0]) or look(*a))
+    tests = brats.load(many, "test", **asked).patients
+    assert [scan.patient for scan in looked] == tests and len(tests) == 2
+    # Which files are broken has no say in who is dealt where.
+    for name in ("scan_00", tests[0]):
+        (many / name / f"{name}_flair.nii").write_bytes(b"no")
+    with pytest.warns(UserWarning, match="left out: 1 scan"):
+        left = brats.load(many, "test", on_error="skip", **asked)
+    assert left.patients == tests[1:] and list(left.skipped) == tests[:1]
+
+
+@pytest.mark.pure
 def test_leave_one_out(many):
     asked = {"modalities": TWO, "protocol": "leave_one_out"}
     tested, validated = [], []

@@ -44,6 +44,9 @@ def test_what_is_missing_is_named(root):
         brats.load_pictures(root, modalities=("flair",))
     with pytest.raises(FileNotFoundError, match="there is no folder.*test"):
         brats.load_pictures(root, "test")
+    (root / "val" / "GT").rename(root / "val" / "masks")
+    with pytest.raises(FileNotFoundError, match="no folder for GT; it has .*masks"):
+        brats.load_pictures(root, "validation", modalities=("t2",))
     (root / "train" / "MR_T2" / "b_9.png").unlink()
     with pytest.raises(ValueError, match=r"b: has no t2 for slices \[9\]"):
         brats.load_pictures(root)

@@ -1,5 +1,6 @@
 """NIfTI in, slices first; and label volumes out, whole or not at all."""
 
+import gzip
 import os
 import sys
 
@@ -10,7 +11,7 @@ pytest.importorskip("nibabel", reason="nibabel, the extra 'medical', is not inst
 import nibabel
 from acdc_layout import AFFINE, SPACING, heart, write_volume
 
-from keras_condattn.datasets import write_nifti
+from keras_condattn.datasets import _nifti, write_nifti
 from keras_condattn.datasets._nifti import read_nifti
 
 pytestmark = pytest.mark.pure
@@ -87,6 +88,64 @@ def test_a_file_cut_short_is_named(tmp_path, rng, kind, kept):
     path.write_bytes(whole[: int(kept * len(whole)) if kept < 1 else kept])
     with pytest.raises(ValueError, match=rf"a\.{kind} cannot be read as NIfTI"):
         read_nifti(path)
+
+
+def packed(tmp_path, rng):
+    path = tmp_path / "a.nii.gz"
+    write(path, rng.integers(0, 9999, (9, 8, 7)).astype("int16"))
+    return path, bytearray(path.read_bytes())
+
+
+@pytest.mark.parametrize("place", [-8, -4, -400])
+def test_a_packed_file_that_is_damaged_is_named(tmp_path, rng, place):
+    """In its checksum, its length, or a bit of it flipped that still unpacks."""
+    path, data = packed(tmp_path, rng)
+    data[place] ^= 1
+    path.write_bytes(bytes(data))
+    with pytest.raises(ValueError, match=r"a\.nii\.gz cannot be read as NIfTI"):
+        read_nifti(path)
+
+
+@pytest.mark.parametrize("end", [1, 4, 8])
+def test_a_packed_file_without_its_end_is_named(tmp_path, rng, end):
+    path, data = packed(tmp_path, rng)
+    path.write_bytes(bytes(data[:-end]))
+    with pytest.raises(ValueError, match=r"a\.nii\.gz cannot be read as NIfTI"):
+        read_nifti(path)
+
+
+def test_a_packed_file_of_far_more_than_it_announces_is_named(
+    tmp_path, rng, monkeypatch
+):
+    monkeypatch.setattr(_nifti, "SLACK", 5000)
+    path = tmp_path / "a.nii.gz"
+    write(path, rng.integers(0, 9999, (9, 8, 7)).astype("int16"))
+    whole = gzip.decompress(path.read_bytes())
+    path.write_bytes(gzip.compress(whole + bytes(4000)))
+    assert read_nifti(path).array.shape == (7, 8, 9)
+    path.write_bytes(gzip.compress(whole + bytes(6000)))
+    with pytest.raises(ValueError, match="unpacks to more than the 6008 bytes"):
+        read_nifti(path)
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("version", [1, 2])
+@pytest.mark.parametrize("name", ["a.nii", "a.nii.gz", "A.NII.GZ"])
+def test_both_versions_in_both_byte_orders(tmp_path, rng, version, order, name):
+    kind = getattr(nibabel, f"Nifti{version}Image")
+    data = rng.integers(0, 9999, (5, 4, 3)).astype(f"{order}i2")
+    header = kind.header_class(endianness=order)
+    header.set_data_dtype("int16")
+    image = kind(data, AFFINE, header)
+    note = nibabel.nifti1.Nifti1Extension("comment", b"of a scanner" * 100)
+    image.header.extensions.append(note)
+    image.header.set_xyzt_units("mm")
+    assert image.header.endianness == order
+    image.to_filename(tmp_path / name)
+    volume = read_nifti(tmp_path / name)
+    np.testing.assert_array_equal(volume.array, data.transpose(2, 1, 0))
+    assert volume.spacing == SPACING
+    np.testing.assert_array_equal(volume.affine, AFFINE)
 
 
 @pytest.mark.parametrize("kind", ["nii", "nii.gz"])

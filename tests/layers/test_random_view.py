@@ -123,6 +123,15 @@ def test_in_a_model(rng, tmp_path):
     assert int(loaded.get_layer("view").draws.value) == 2
 
 
+@pytest.mark.parametrize("training", [False, 0, np.False_])
+def test_what_does_not_train_stands_still(rng, training):
+    x = rng.random((4, 8, 8, 1)).astype("float32")
+    layer = RandomView(("flip",), **LAST)
+    np.testing.assert_array_equal(layer(x, training=training), x)
+    assert int(layer.draws.value) == 0
+    assert not np.array_equal(layer(x, training=1), x)
+
+
 def test_bad_arguments():
     for argument, value in {
         "kinds": ("flop",), "shift": 1.5, "zoom": 1.0, "seed": -1
@@ -130,6 +139,11 @@ def test_bad_arguments():
         with pytest.raises(ValueError, match=f"{argument} must be"):
             RandomView(**{argument: value})
     layer = RandomView(**LAST)
+    for argument, value in {
+        "kinds": None, "shift": "0.1", "zoom": None
+    }.items():  # fmt: skip
+        with pytest.raises(ValueError, match=f"{argument} must be"):
+            RandomView(**{argument: value})
     with pytest.raises(ValueError, match=r"shape \(B, H, W, C\)"):
         layer(np.ones((4, 4, 1)))
     with pytest.raises(ValueError, match="share batch, height and width"):

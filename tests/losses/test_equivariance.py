@@ -157,5 +157,48 @@ def test_objective_of_one_modality(rng):
     assert float(terms["equivariance"]) == 0 < float(ops.sum(terms["classification"]))
     with pytest.raises(ValueError, match="cross_modality and kl compare.*only a"):
         losses.CrossModalityLoss(**LAST).terms(label, *pair)
-    with pytest.raises(ValueError, match="kl must be a number above 0, got -1"):
+    with pytest.raises(ValueError, match="kl must be a number of at least 0, got -1"):
         losses.CrossModalityLoss(kl=-1)
+    with pytest.raises(ValueError, match="one weight at least must be above 0"):
+        losses.CrossModalityLoss(0.0, 0, 0.0, 0.0)
+    with pytest.raises(
+        ValueError, match=r"y_pred must be a dict of \['logits', 'maps'"
+    ):
+        losses.CrossModalityLoss(**LAST).call(label, logits)
+
+
+def test_numbers_of_numpy_are_numbers(rng):
+    loss = losses.CrossModalityLoss(np.float32(0.5), kl=np.int64(2), **LAST)
+    assert loss.classification == 0.5 and loss.kl == 2
+    again = keras.losses.deserialize(keras.losses.serialize(loss))
+    assert again.get_config() == loss.get_config()
+    z = rng.normal(size=(2, 3)).astype("float32")
+    value = losses.temperature_kl(z, -z, np.float32(2))
+    assert float(value) == pytest.approx(float(losses.temperature_kl(z, -z, 2.0)))
+
+
+@pytest.mark.parametrize("scale", [1e-30, 1e-7, 1e12])
+def test_the_scale_of_a_map_does_not_matter(rng, scale):
+    cam, target, one = maps(rng, 2, 3, 4, 2), maps(rng, 2, 3, 4, 2), np.ones(2)
+    target[1, ..., 0] = 0
+
+    def loss(a, b):
+        # Both are arguments: XLA reorders what it does with constants. The zero keeps
+        # the target in the graph, for frameworks that insist.
+        found = losses.cross_modality_equivariance(a, b, one, **LAST)
+        return found + 0 * ops.sum(b)
+
+    by = np.float32(scale)
+    expected, (slope, _) = value_and_gradients(loss, cam, target)
+    value, (gradient, _) = value_and_gradients(loss, by * cam, by * target)
+    assert float(value) == pytest.approx(float(expected), rel=1e-4)
+    np.testing.assert_allclose(gradient * by, slope, rtol=1e-3, atol=1e-6)
+
+
+@pytest.mark.parametrize("lost", [slice(0, 1), slice(None)])
+def test_nan_stays_nan(rng, lost):
+    cam, one = maps(rng, 1, 3, 4, 1), np.ones(1)
+    cam[0, :, lost] = np.nan
+    for pair in ((cam, np.ones_like(cam)), (np.ones_like(cam), cam)):
+        value = losses.cross_modality_equivariance(*pair, one, **LAST)
+        assert np.isnan(float(value))

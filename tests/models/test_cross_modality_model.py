@@ -9,8 +9,10 @@ from helpers import to_format
 from keras import ops
 
 from keras_condattn.applications import CrossModalityCAM, UNetCAM
-from keras_condattn.layers import RandomView
+from keras_condattn.layers import RandomView, SqueezeExcitation
 from keras_condattn.losses import CrossModalityLoss, normalize_cam
+from keras_condattn.models import insert_after
+from keras_condattn.models._misaligned import misaligned
 
 NAMES = ("t1", "t2")
 LAST = {"data_format": "channels_last"}
@@ -195,11 +197,52 @@ def test_released_faults(rng, stacked, tmp_path):
 
 
 def test_misaligned_modalities_are_shifted_apart(rng):
-    model = make(faults=("misaligned_modalities",), size=(16, 16))
-    x = images(rng, size=(16, 16))
+    x, names = images(rng, size=(16, 16)), ("t2", "t1")
     x["t2"] = x["t1"]
-    moved = model._misaligned(x, ["t2", "t1"])
-    assert not np.array_equal(*(ops.convert_to_numpy(moved[m]) for m in NAMES))
+    view = RandomView(seed=3, **LAST)
+    moved = misaligned(x, names, view)
+    assert not np.array_equal(*(ops.convert_to_numpy(moved[m]) for m in names))
+    # Stacked in the order of the names, each is shifted by as much.
+    stacked = misaligned(np.concatenate([x[m] for m in names], -1), names, view)
+    for i, m in enumerate(names):
+        np.testing.assert_array_equal(stacked[..., i : i + 1], moved[m])
+    view.draw(4)
+    assert not np.array_equal(misaligned(x, names, view)["t1"], moved["t1"])
+
+
+def test_faults_add_no_weights(tmp_path):
+    faulty, clean = make(faults=("misaligned_modalities",)), make()
+    faulty.save_weights(tmp_path / "some.weights.h5")
+    clean.load_weights(tmp_path / "some.weights.h5")
+    paths = [[w.path for w in model.weights] for model in (faulty, clean)]
+    assert paths[0] == paths[1]
+
+
+@pytest.mark.parametrize("stacked", [False, True])
+def test_modalities_keep_their_order(tmp_path, stacked):
+    names = ("t2", "flair", "t1")
+    model = make(names=names, stacked=stacked)
+    assert model.modalities == names
+    again = type(model).from_config(model.get_config())
+    assert again.modalities == names and again.faults == ()
+    model.save(tmp_path / "model.keras")
+    assert keras.saving.load_model(tmp_path / "model.keras").modalities == names
+
+
+def test_a_model_with_more_layers_learns_as_before(rng):
+    model = make(names=("t2", "t1"), faults=("unmasked",),
+                 view=RandomView(("shift",), seed=4, **LAST))  # fmt: skip
+    model.compile("sgd", CrossModalityLoss(pixels="sum"), **QUICK)
+    model.view.draw(4)
+    copy = insert_after(
+        model, "t1_bottleneck_2_conv",
+        lambda name, _: SqueezeExcitation(2, name=f"{name}_se", **LAST),
+    )  # fmt: skip
+    assert copy.modalities == ("t2", "t1") and copy.faults == ("unmasked",)
+    assert copy.view is not model.view and int(copy.view.draws.value) == 1
+    assert copy.view.get_config() == model.view.get_config()
+    copy.fit(images(rng), LABEL, verbose=0)
+    assert int(copy.view.draws.value) == 2 and int(model.view.draws.value) == 1
 
 
 def test_bad_input(rng):
@@ -213,8 +256,15 @@ def test_bad_input(rng):
         model.fit({"t1": x["t1"]}, LABEL, verbose=0)
     with pytest.raises(ValueError, match="modalities must have one shape"):
         model.fit(x | {"t2": x["t2"][:, :, :8]}, LABEL, verbose=0)
-    with pytest.raises(ValueError, match="sample_weight is not supported"):
-        model.fit(x, LABEL, sample_weight=np.ones(4), verbose=0)
+    for given in (
+        {"sample_weight": np.ones(4)}, {"class_weight": {0: 1.0, 1: 2.0}},
+        {"validation_data": (x, LABEL, np.ones(4))},
+    ):  # fmt: skip
+        with pytest.raises(ValueError, match="(sample|class)_weight is not supported"):
+            model.fit(x, LABEL, verbose=0, **given)
+    for y in (np.eye(2)[LABEL], np.ones((2, 2)), LABEL[:, None, None]):
+        with pytest.raises(ValueError, match=r"y must hold .*\(B, 1\), got shape"):
+            model.fit(x, y, verbose=0)
     for a, b in zip(before, model.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
     alone = make(names=1)
@@ -229,7 +279,11 @@ def test_bad_input(rng):
 @pytest.mark.parametrize(("given", "message"), [
     ({"modalities": 0}, "modalities must be a number from 1"),
     ({"modalities": ("a", "a")}, "distinct names"),
-    ({"classes": 1}, "classes must count"),
+    ({"classes": 1}, "classes must be .* from 2 and count"),
+    ({"classes": "2"}, "classes must be .* got '2'"),
+    ({"view": "flip"}, "view must be .*RandomView, got 'flip'"),
+    ({"view": RandomView(data_format="channels_first")},
+     "view must have .*'channels_last', got 'channels_first'"),
     ({"faults": ("frozen",)}, "faults must be of"),
     ({"input_shape": (10, 8, 1)}, r"multiple of 8.*\(16, 8\)"),
     ({"input_shape": None}, "input_shape must be given"),

@@ -5,8 +5,14 @@ import numpy as np
 import pytest
 from helpers import to_format
 
-from keras_condattn.applications import InsideUNet
+from keras_condattn.applications import (
+    AttenScribbleUNet,
+    CrossModalityCAM,
+    InsideUNet,
+    UNetCAM,
+)
 from keras_condattn.layers import ACM
+from keras_condattn.models import DivisibleSize
 
 CONDITIONING = ("inside", "film", "guiding")
 from_torch = pytest.mark.skipif(
@@ -136,3 +142,101 @@ def test_a_network_that_compares(data_format, tmp_path):
     else:
         found = saved_model(model, path)(x)
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
+
+
+def modalities(stacked, data_format, size=(8, 16)):
+    """Networks of two modalities, and images for them."""
+    shape = to_format(np.zeros((1, *size, 1)), data_format).shape[1:]
+    model = CrossModalityCAM(
+        shape, ("t2", "flair"), filters=2, stacked=stacked, data_format=data_format
+    )
+    rng = np.random.default_rng(2)
+    x = {m: rng.random((3, *shape)).astype("float32") for m in model.modalities}
+    if not stacked:
+        return model, x
+    axis = 1 if data_format == "channels_first" else -1
+    return model, np.concatenate(list(x.values()), axis)
+
+
+def assert_parts_alike(model, x, found):
+    assert len(found) == 4
+    for modality, parts in model.predict(x, verbose=0).items():
+        for part, expected in parts.items():
+            actual = np.asarray(found[f"{modality}_{part}"])
+            np.testing.assert_allclose(actual, expected, rtol=0, atol=1e-4)
+
+
+@pytest.mark.skipif(keras.backend.backend() == "torch", reason="no SavedModel of torch")
+@pytest.mark.parametrize("stacked", [False, True])
+def test_saved_model_of_several_modalities(stacked, data_format, tmp_path):
+    import tensorflow as tf
+
+    model, x = modalities(stacked, data_format)
+    model.export(str(tmp_path / "model"), verbose=False)
+    served = tf.saved_model.load(str(tmp_path / "model"))
+    assert_parts_alike(model, x, served.serve(x))
+
+
+@from_torch
+@pytest.mark.parametrize("stacked", [False, True])
+def test_onnx_of_several_modalities(stacked, data_format, tmp_path):
+    import onnxruntime
+
+    model, x = modalities(stacked, data_format)
+    path = str(tmp_path / "model.onnx")
+    model.export(path, format="onnx", verbose=False)
+    session = onnxruntime.InferenceSession(path)
+    names = [i.name for i in session.get_inputs()]
+    values = session.run(None, {names[0]: x} if stacked else {n: x[n] for n in names})
+    parts = ("class_activation_map", "logits")
+    keys = [f"{m}_{part}" for m in ("flair", "t2") for part in parts]
+    assert_parts_alike(model, x, dict(zip(keys, values, strict=True)))
+
+
+@pytest.mark.skipif(keras.backend.backend() == "torch", reason="no SavedModel of torch")
+def test_saved_model_of_maps_for_any_size(tmp_path):
+    import tensorflow as tf
+
+    model = UNetCAM((None, None, 1), filters=2, data_format="channels_last")
+    given = {}
+    if keras.backend.backend() == "jax":
+        # JAX wants to know that what is halved three times is a multiple of 8.
+        given["jax2tf_kwargs"] = {
+            "native_serialization": True,
+            "polymorphic_shapes": ["(batch, 8*a, 8*b, 1)"],
+        }
+    model.export(str(tmp_path / "model"), verbose=False, **given)
+    served = tf.saved_model.load(str(tmp_path / "model"))
+    for size in ((8, 16), (16, 8)):
+        x = np.random.default_rng(2).random((2, *size, 1)).astype("float32")
+        found = served.serve(x)
+        for part, expected in model.predict(x, verbose=0).items():
+            np.testing.assert_allclose(found[part], expected, rtol=0, atol=1e-4)
+
+
+@pytest.mark.skipif(keras.backend.backend() != "jax", reason="symbols of JAX")
+def test_sizes_that_are_symbols_are_not_compared():
+    from jax.export import symbolic_shape
+
+    shape = symbolic_shape("batch, a, 8*b, 1")
+    layer = DivisibleSize(8, data_format="channels_last")
+    assert layer.compute_output_shape(shape) == shape
+    with pytest.raises(ValueError, match=r"multiple of 8.*, 9\); pad .*, 16\)"):
+        layer.check((*shape[:2], 9, 1))
+
+
+@pytest.mark.skipif(keras.backend.backend() == "torch", reason="no SavedModel of torch")
+def test_saved_model_of_a_similarity(tmp_path):
+    import tensorflow as tf
+
+    model = AttenScribbleUNet(
+        (16, 24, 1), 3, filters=(4, 4, 4), dropout=0.0, similarity_radius=2,
+        data_format="channels_last",
+    )  # fmt: skip
+    model.export(str(tmp_path / "model"), verbose=False)
+    served = tf.saved_model.load(str(tmp_path / "model"))
+    for images in (1, 3):
+        x = np.random.default_rng(2).normal(size=(images, 16, 24, 1)).astype("float32")
+        found = served.serve(x)
+        for part, expected in model.predict(x, verbose=0).items():
+            np.testing.assert_allclose(found[part], expected, rtol=0, atol=1e-4)

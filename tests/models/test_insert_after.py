@@ -268,9 +268,6 @@ def wrong(kind):
         "no layer": lambda n, c: n,
         "its own name": lambda n, c: keras.layers.ReLU(name=n),
         "another shape": lambda n, c: keras.layers.Dense(3, name=f"{n}_new"),
-        "two tensors": lambda n, c: layers.ACM(
-            4, return_attention=True, data_format="channels_last"
-        ),
         "another format": lambda n, c: context(n, c, "channels_first"),
     }[kind]
 
@@ -280,8 +277,7 @@ def wrong(kind):
     [
         ("no layer", "make_layer must return a keras layer, got 'norm'"),
         ("its own name", "must have a name of its own, such as 'norm_attention'"),
-        ("another shape", r"must put out one tensor.*\(None, 4, 6, 8\)"),
-        ("two tensors", "must put out one tensor"),
+        ("another shape", r"must put out a tensor.*\(None, 4, 6, 8\)"),
         ("another format", "is channels_first where 'norm' puts out channels_last"),
     ],
 )
@@ -296,6 +292,43 @@ def test_a_layer_with_several_outputs():
     model = keras.Model(x, acm(x)[0])
     with pytest.raises(ValueError, match="'acm' puts out tuple"):
         insert_after(model, "acm", context)
+
+
+def similar(name, channels):
+    return layers.AttentiveSimilarity(
+        1, data_format="channels_last", name=f"{name}_similar"
+    )
+
+
+def test_a_similarity_anywhere_in_a_network_teaches_it(channels_last):
+    image = keras.Input((8, 8, 1), name="image")
+    x = keras.layers.Conv2D(4, 3, 2, padding="same", name="deep")(image)
+    x = keras.layers.UpSampling2D(2)(x)
+    plain = keras.Model(image, keras.layers.Conv2D(2, 1, name="logits")(x))
+    new = insert_after(plain, "deep", similar)
+    assert new.output_shape == (None, 8, 8, 2)
+    outputs = {
+        "mask": new.output,
+        "similarity": new.get_layer("deep_similar").output[1],
+    }
+    assert outputs["similarity"].shape == (None, 4, 4, 9)
+    model = keras_condattn.models.ScribbleModel(new.inputs[0], outputs)
+    model.compile("sgd", keras_condattn.losses.ScribbleLoss(2, similarity_radius=1))
+    scribble = np.full((2, 8, 8), 2)
+    scribble[:, 2, 1:5], scribble[:, 6, 1:5] = 0, 1
+    pixels = np.random.default_rng(0).normal(size=(2, 8, 8, 1))
+    before = new.get_layer("deep_similar").get_weights()
+    history = model.fit(pixels, scribble, verbose=0).history
+    assert history["attentive_similarity"][0] > 0
+    for old, now in zip(
+        before, new.get_layer("deep_similar").get_weights(), strict=True
+    ):
+        assert not np.array_equal(old, now)
+    chain = keras.Sequential([image, keras.layers.Conv2D(4, 1, name="a")], name="chain")
+    with pytest.raises(
+        ValueError, match=r"'a_similar' puts out several.*'chain' is Se"
+    ):
+        insert_after(chain, "a", similar)
 
 
 def test_channels_first_by_the_model_s_own_layers(data_format):

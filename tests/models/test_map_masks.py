@@ -33,6 +33,7 @@ def test_maps_of_several_resolutions():
         [coarse, np.zeros((1, 4, 6))], "max", normalise=False, size=(4, 6)
     )
     assert fused.shape == (1, 4, 6) and fused.max() == 3
+    assert fuse_maps([coarse], size=[np.int64(4), 6]).shape == (1, 4, 6)
     assert (np.diff(fused[0], axis=1) >= 0).all() and fused[0, 0, 2] < fused[0, 0, 3]
 
 
@@ -88,14 +89,21 @@ def test_of_equal_thresholds_the_lowest():
     (lambda: fuse_maps([ONE, ONE[:, :1]]), "maps must have one shape"),
     (lambda: fuse_maps([ONE * np.nan]), "finite"),
     (lambda: fuse_maps([ONE], size=(4, 0)), "size must be"),
+    (lambda: fuse_maps([ONE], size=8), "size must be .* got 8"),
+    (lambda: fuse_maps([ONE], size=(8.0, 8)), "size must be"),
+    (lambda: fuse_maps([ONE], size="88"), "size must be"),
     (lambda: maps_to_masks(ONE, 0.5, [1, 0]), "positive must be 1 values"),
     (lambda: maps_to_masks(ONE, 0.5, [2]), "positive must be"),
     (lambda: maps_to_masks(ONE, float("nan")), "threshold must be"),
+    (lambda: maps_to_masks(ONE, None), "threshold must be .* got None"),
+    (lambda: maps_to_masks(ONE, [0.5]), "threshold must be"),
     (lambda: choose_threshold([], []), "at least one, got 0, 0"),
     (lambda: choose_threshold([ONE], [ONE, ONE]), "same patients"),
     (lambda: choose_threshold([ONE], [ONE]), r"masks\[0\] must hold 0 and 1"),
     (lambda: choose_threshold([ONE], [ONE[:, :1] > 0]), "shape of its maps"),
     (lambda: choose_threshold([ONE], [ONE > 0], thresholds=()), "thresholds"),
+    (lambda: choose_threshold([ONE], [ONE > 0], thresholds=0.5), "thresholds .* 0.5"),
+    (lambda: choose_threshold([ONE], [ONE > 0], thresholds="1"), "thresholds must be"),
 ])  # fmt: skip
 def test_bad_arguments(call, message):
     with pytest.raises(ValueError, match=message):

@@ -52,6 +52,7 @@ def find_folders(root: str | os.PathLike[str]) -> dict[str, list[pathlib.Path]]:
     """
     top = checked_folder(root)
     found: dict[str, list[pathlib.Path]] = {}
+    # Links are not followed: what comes in an archive stays in its folder.
     for folder, below, names in os.walk(top):
         below.sort()
         if any(map(_kind, names)):
@@ -94,7 +95,7 @@ def scan_of(name: str, folders: list[pathlib.Path], kinds: Sequence[str]) -> Sca
         if len(files[kind]) > 1:
             names = ", ".join(path.name for path in files[kind])
             raise ValueError(f"has more than one file for {kind}: {names}")
-    return Scan(name, _patient(name), {kind: tuple(files[kind]) for kind in kinds})
+    return Scan(name, patient_of(name), {kind: tuple(files[kind]) for kind in kinds})
 
 
 def _kind(name: str) -> str:
@@ -103,6 +104,7 @@ def _kind(name: str) -> str:
     return canonical(match[1]) if match else ""
 
 
-def _patient(name: str) -> str:
+def patient_of(name: str) -> str:
+    """Who a folder's scan is of."""
     matches = (pattern.fullmatch(name) for pattern in TIMES)
     return next((match[1] for match in matches if match), name)

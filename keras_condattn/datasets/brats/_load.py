@@ -1,9 +1,9 @@
-"""`load` and `load_pictures`: check, look at every file once, make the source."""
+"""`load` and `load_pictures`: check, deal, look at files once, make the source."""
 
 import math
 import os
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from keras_condattn._frame import Frame
@@ -26,6 +26,7 @@ from keras_condattn.datasets.brats._files import (
     Scan,
     canonical,
     find_folders,
+    patient_of,
     scan_of,
 )
 from keras_condattn.datasets.brats._picture_files import (
@@ -36,7 +37,7 @@ from keras_condattn.datasets.brats._read import Seen, look
 from keras_condattn.datasets.brats._source import Brains
 from keras_condattn.datasets.brats._split import PROTOCOLS, deal
 
-Found = list[tuple[Scan, Seen]]
+Found = tuple[list[Scan], list[Seen]]
 # What the folders of the released code are called.
 FOLDERS = {"train": "train", "validation": "val", "test": "test"}
 
@@ -103,9 +104,10 @@ def load(
             validates; `"leave_one_out"`, for few patients: patient number `fold`
             tests, the next one validates. Defaults to "folds".
         fold: from 0. Defaults to 0.
-        on_error: `"raise"` one error that names each scan whose files cannot be
-            used, or `"skip"` them with a warning; `source.skipped` lists them. What
-            is skipped can change who is dealt to which split. Defaults to "raise".
+        on_error: `"raise"` one error that names each of the split's scans whose
+            files cannot be used, or `"skip"` them with a warning; `source.skipped`
+            lists them. Who is dealt to which split is up to the names of the folders
+            alone. Defaults to "raise".
         cache: keep arrays in memory once read. Defaults to False.
         seed: of the split. Defaults to 42.
 
@@ -118,8 +120,8 @@ def load(
             in one error with a line for each scan, a missing modality, two files
             for one, a folder of one name in two places, a damaged file, files that
             differ in shape or affine, a mask with other numbers than the tumour's
-            parts, a modality without grey levels. Every file that is asked for is
-            read once.
+            parts, a modality without grey levels. Every file of the split that is
+            asked for is read once.
         ImportError: where nibabel or scipy is missing.
 
     Example:
@@ -143,14 +145,15 @@ def load(
     frame = Frame(None, pair("spacing", spacing), pixels("size", size))
     kinds = [*map(canonical, modalities), *([MASK] if labels else [])]
     folders = find_folders(root)
+    names = _dealt(list(folders), split, protocol, fold, seed)
     found, problems = _seen(
-        folders, lambda name: scan_of(name, folders[name], kinds), labels, frame,
+        names, lambda name: scan_of(name, folders[name], kinds), labels, frame,
         on_error,
     )  # fmt: skip
     return Brains(
-        *_dealt(found, split, protocol, fold, seed), frame, modalities=modalities,
-        labels=labels, zscore=normalise == "zscore", volumes=volumes,
-        least_brain=least_brain, cache=cache, skipped=problems,
+        *found, frame, modalities=modalities, labels=labels,
+        zscore=normalise == "zscore", volumes=volumes, least_brain=least_brain,
+        cache=cache, skipped=problems,
     )  # fmt: skip
 
 
@@ -229,21 +232,21 @@ def load_pictures(
         frame, on_error,
     )  # fmt: skip
     return Brains(
-        *_dealt(found, None, "", 0, 0), frame, modalities=modalities, labels=labels,
+        *found, frame, modalities=modalities, labels=labels,
         zscore=normalise == "zscore", volumes=volumes, least_brain=least_brain,
         cache=cache, skipped=problems,
     )  # fmt: skip
 
 
 def _seen(
-    names: Mapping[str, Any],
+    names: Iterable[str],
     scan_named: Callable[[str], Scan],
     labels: bool,
     frame: Frame,
     on_error: str,
 ) -> tuple[Found, dict[str, str]]:
     """The scans that can be used, and why others cannot."""
-    found: Found = []
+    found: Found = ([], [])
     problems = {}
     for name in names:
         try:
@@ -252,10 +255,11 @@ def _seen(
             seen = look(scan, modalities, labels, frame)
             if frame.spacing and not math.isfinite(seen.spacing[0]):
                 raise ValueError("has no spacing in mm, which spacing= needs")
-            found.append((scan, seen))
+            found[0].append(scan)
+            found[1].append(seen)
         except (ValueError, OSError) as error:
             problems[name] = str(error)
-    if problems and (on_error == "raise" or not found):
+    if problems and (on_error == "raise" or not found[0]):
         raise ValueError(told(problems, "scan"))
     if problems:
         warnings.warn(f"left out: {told(problems, 'scan')}", stacklevel=3)
@@ -263,20 +267,20 @@ def _seen(
 
 
 def _dealt(
-    found: Found, split: str | None, protocol: str, fold: int, seed: int
-) -> tuple[list[Scan], list[Seen]]:
-    """The scans of a split's patients."""
-    chosen = found
-    if split is not None:
-        patients = sorted({scan.patient for scan, _ in found})
-        sides = deal(patients, protocol, fold, seed)
-        chosen = [pair for pair in found if sides[pair[0].patient] == split]
-        if not chosen:
-            raise ValueError(
-                f"split={split!r} of protocol={protocol!r}, fold={fold} has no patient "
-                f"among the {len(patients)} found"
-            )
-    return [scan for scan, _ in chosen], [seen for _, seen in chosen]
+    names: list[str], split: str | None, protocol: str, fold: int, seed: int
+) -> list[str]:
+    """The scans of a split's patients: by their names, before a file is read."""
+    if split is None:
+        return names
+    patients = sorted(set(map(patient_of, names)))
+    sides = deal(patients, protocol, fold, seed)
+    chosen = [name for name in names if sides[patient_of(name)] == split]
+    if not chosen:
+        raise ValueError(
+            f"split={split!r} of protocol={protocol!r}, fold={fold} has no patient "
+            f"among the {len(patients)} found"
+        )
+    return chosen
 
 
 def _check_split(split: Any, protocol: Any, fold: Any, seed: Any) -> None:

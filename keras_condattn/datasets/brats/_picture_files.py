@@ -31,6 +31,8 @@ def find_pictures(
     }
     missing = [kind for kind in kinds if kind not in folders]
     if missing:
+        # Pictures of the masks lie in GT, whatever they are called here.
+        missing = ["GT" if kind == MASK else kind for kind in missing]
         raise FileNotFoundError(
             f"root: {str(top)!r} has no folder for {', '.join(missing)}; it has "
             f"{', '.join(path.name for path in folders.values()) or 'none'}. Expected "

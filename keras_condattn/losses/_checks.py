@@ -1,6 +1,7 @@
 """What the losses refuse, and how tensors reach them."""
 
 import math
+import numbers
 from typing import Any, cast
 
 import keras
@@ -43,10 +44,25 @@ def check_window(radius: Any, **sigmas: float) -> None:
     """Raises ValueError for a radius or a width that cannot be."""
     if isinstance(radius, bool) or not isinstance(radius, int) or radius < 1:
         raise ValueError(f"radius must be a whole number from 1, got {radius!r}")
-    for name, sigma in sigmas.items():
-        number = isinstance(sigma, int | float) and not isinstance(sigma, bool)
-        if not number or not 0 < sigma < math.inf:
-            raise ValueError(f"{name} must be a number above 0, got {sigma!r}")
+    check_positive(**sigmas)
+
+
+def check_positive(**given: Any) -> None:
+    """Raises ValueError for what is not a finite number above 0."""
+    for name, value in given.items():
+        if not _is_number(value) or not 0 < value < math.inf:
+            raise ValueError(f"{name} must be a number above 0, got {value!r}")
+
+
+def check_not_negative(**given: Any) -> None:
+    """Raises ValueError for what is not a finite number from 0."""
+    for name, value in given.items():
+        if not _is_number(value) or not 0 <= value < math.inf:
+            raise ValueError(f"{name} must be a number of at least 0, got {value!r}")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, numbers.Real) and not isinstance(value, bool)
 
 
 def check_grids(p: Tensor, **others: Tensor | None) -> None:

@@ -1,24 +1,17 @@
 """How class maps and per-sample weights reach the losses that compare maps."""
 
-import math
-import numbers
 from collections.abc import Mapping
 from typing import Any
 
-import keras
 from keras import ops
 
 from keras_condattn._types import Tensor
+from keras_condattn.losses._checks import format_of
 
 
 def as_map(name: str, x: Tensor, data_format: str | None) -> tuple[Tensor, list[int]]:
     """The map in float32, and which of its axes are spatial."""
-    chosen = data_format or keras.config.image_data_format()
-    if chosen not in ("channels_last", "channels_first"):
-        raise ValueError(
-            "data_format must be 'channels_last' or 'channels_first', got "
-            f"{data_format!r}"
-        )
+    chosen = format_of(data_format)
     tensor = ops.convert_to_tensor(x)
     rank, first = len(tensor.shape), chosen == "channels_first"
     if not 3 <= rank <= 5:
@@ -59,24 +52,6 @@ def check_logits(logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
         raise ValueError(f"logits must have shape (B, K), got {tuple(pair[0].shape)}")
     _check_same("target_logits", tuple(pair[1].shape), "logits", tuple(pair[0].shape))
     return pair[0], pair[1]
-
-
-def check_positive(**given: Any) -> None:
-    """Raises ValueError for what is not a finite number above 0."""
-    for name, value in given.items():
-        if not _is_number(value) or not 0 < value < math.inf:
-            raise ValueError(f"{name} must be a number above 0, got {value!r}")
-
-
-def check_not_negative(**given: Any) -> None:
-    """Raises ValueError for what is not a finite number from 0."""
-    for name, value in given.items():
-        if not _is_number(value) or not 0 <= value < math.inf:
-            raise ValueError(f"{name} must be a number of at least 0, got {value!r}")
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, numbers.Real) and not isinstance(value, bool)
 
 
 def entries(name: str, given: Any, *wanted: str) -> list[Any]:

@@ -3,19 +3,18 @@
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
-import keras
 from keras import ops
 
 from keras_condattn._export import export
 from keras_condattn._types import DataFormat, Tensor
 from keras_condattn.losses._batch_loss import BatchLoss
-from keras_condattn.losses._checks import beyond
-from keras_condattn.losses._maps import (
-    as_map,
+from keras_condattn.losses._checks import (
+    beyond,
     check_not_negative,
     check_positive,
-    entries,
+    format_of,
 )
+from keras_condattn.losses._maps import entries
 from keras_condattn.losses.cross_modality_equivariance import (
     REDUCTIONS,
     cross_modality_equivariance,
@@ -111,8 +110,7 @@ class CrossModalityLoss(BatchLoss):
         if pixels not in REDUCTIONS:
             raise ValueError(f"pixels must be 'mean' or 'sum', got {pixels!r}")
         self.temperature, self.pixels = float(temperature), pixels
-        self.data_format = data_format or keras.config.image_data_format()
-        as_map("cam", ops.zeros((1, 1, 1)), self.data_format)
+        self.data_format = format_of(data_format)
 
     def call(self, y_true: Tensor, y_pred: Any) -> Tensor:
         logits, maps = entries("y_pred", y_pred, "logits", "maps")

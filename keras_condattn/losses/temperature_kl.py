@@ -7,7 +7,8 @@ from keras import ops
 from keras_condattn._export import export
 from keras_condattn._types import Tensor
 from keras_condattn.losses._batch_loss import BatchLoss
-from keras_condattn.losses._maps import check_logits, check_positive
+from keras_condattn.losses._checks import check_positive
+from keras_condattn.losses._maps import check_logits
 
 
 @export

@@ -1,8 +1,8 @@
-"""Writes every table of the README from benchmarks/results; `--check` only compares.
+"""Writes the tables of README.md and RESULTS.md; `--check` only compares.
 
     python -m benchmarks.readme [--check]
 
-A table stands between `<!-- table: NAME -->` and `<!-- end -->`.
+They come from benchmarks/results. A table stands between `<!-- table: NAME -->` and `<!-- end -->`.
 """
 
 import argparse
@@ -14,6 +14,7 @@ from benchmarks import (
     acdc_weights,
     clevr_seg,
     cross_modality,
+    headlines,
     inside_ablation,
     nodules,
     nuclei,
@@ -26,8 +27,10 @@ from benchmarks import (
     study,
 )
 
-README = study.ROOT / "README.md"
+PAGES = (study.ROOT / "README.md", study.ROOT / "RESULTS.md")
 TABLES = {
+    "headlines": headlines.table,
+    "costs": headlines.costs,
     "clevr_seg_96": lambda: study.dice_table(
         clevr_seg.STUDY, clevr_seg.NETWORKS | clevr_seg.WIDE
     ),
@@ -58,18 +61,21 @@ PATTERN = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.S)
 
 
 def filled(text):
-    """The README with its tables made anew."""
+    """A page with its tables made anew."""
     return PATTERN.sub(lambda m: f"{m[1]}{TABLES[m[2]]()}\n{m[3]}", text)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--check", action="store_true")
-    text = README.read_text()
-    new = filled(text)
-    if parser.parse_args().check:
-        sys.exit("README.md: tables differ from the results" if new != text else 0)
-    README.write_text(new)
+    check = parser.parse_args().check
+    old = {page: page.read_text() for page in PAGES}
+    new = {page: filled(text) for page, text in old.items()}
+    differ = [page for page in PAGES if new[page] != old[page]]
+    if check and differ:
+        sys.exit(f"{', '.join(p.name for p in differ)}: tables differ from the results")
+    for page in differ:
+        page.write_text(new[page])
 
 
 if __name__ == "__main__":

@@ -91,7 +91,7 @@ def compared(size=256):
     rows = []
     for name, record in records().items():
         for what, (ours, usual, *rest) in WHATS.items():
-            seconds, peaks = _seconds(record, what, size), _peaks(record, what, size)
+            seconds, peaks = measured(record, what, size)
             rows.append([
                 name, TITLES[what],
                 *(_cell(seconds.get(f), 2) for f in (ours, usual)),
@@ -113,11 +113,8 @@ def growth():
         sizes |= {row["size"] for row in record["time"]}
     for name, record in records().items():
         for what, names in WHATS.items():
-            cells = [
-                _pair(measured(record, what, size), names)
-                for measured in (_seconds, _peaks)
-                for size in sorted(sizes)
-            ]
+            found = [measured(record, what, size) for size in sorted(sizes)]
+            cells = [_pair(of[part], names) for part in (0, 1) for of in found]
             rows.append([name, TITLES[what], *cells])
     header = [f"{size}, {unit}" for unit in ("s", "GB") for size in sorted(sizes)]
     return study.markdown(["backend", "", *header], rows)
@@ -128,19 +125,19 @@ def _pair(found, names):
     return f"{ours} / {usual}"
 
 
-def _seconds(record, what, size):
-    for row in record["time"]:
-        if (row["what"], row["size"]) == (what, size):
-            return {name: t["median_ms"] / 1e3 for name, t in row["times"].items()}
-    return {}
+def measured(record, what, size):
+    """Seconds and gigabytes of each formulation that was measured."""
 
+    def rows(part):
+        return [r for r in record[part] if (r["what"], r["size"]) == (what, size)]
 
-def _peaks(record, what, size):
-    return {
-        row["formulation"]: row["peak_bytes"] / 1e9
-        for row in record["memory"]
-        if (row["what"], row["size"]) == (what, size) and row["peak_bytes"] is not None
+    seconds = {
+        name: times["median_ms"] / 1e3
+        for row in rows("time")
+        for name, times in row["times"].items()
     }
+    peaks = {row["formulation"]: row["peak_bytes"] for row in rows("memory")}
+    return seconds, {n: peak / 1e9 for n, peak in peaks.items() if peak is not None}
 
 
 def _cell(value, digits):

@@ -35,7 +35,7 @@ HEADLINES = (
         ("acdc", "acdc_weights", "inside"),
     ),
     Headline(
-        "ACM", "simulated nodules in 72 radiographs",
+        "ACM, 32 groups", "simulated nodules in 72 radiographs",
         "JAFROC, shift taken off", "nodules", ("test", "jafroc_shifted"),
         {"variant": "32 groups"}, ("no attention", {"variant": "none"}),
         ("SE", {"variant": "se"}),

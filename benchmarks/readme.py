@@ -2,7 +2,8 @@
 
     python -m benchmarks.readme [--check]
 
-They come from benchmarks/results. A table stands between `<!-- table: NAME -->` and `<!-- end -->`.
+They come from benchmarks/results. A table stands between `<!-- table: NAME -->` and
+`<!-- end -->`.
 """
 
 import argparse

@@ -8,7 +8,8 @@ from keras_condattn._gradient import with_gradient
 from keras_condattn._loop import serial_loop
 from keras_condattn._types import Tensor
 
-BLOCK = 256
+# Queries at a time: so few that a block of 64 x 64 pixels stays in the caches.
+BLOCK = 128
 
 
 def attend(
@@ -30,23 +31,26 @@ def attend(
         (B, N, E) and (B, N).
     """
 
+    # The second logits are the ones computed; the first are `ratio` times those.
+    ratio = scale / other
+
     def forward(q: Tensor, k: Tensor, v: Tensor) -> tuple[Tensor, Any]:
-        out, scaled, second = _forward(q, k, v, scale, other)
+        q = q if other == 1 else other * q
+        out, first, second = _forward(q, k, v, ratio)
         # One result, because Keras' custom gradients on torch know no more.
         both = ops.concatenate([out, second[..., None]], axis=-1)
-        return both, (q, k, v, out, scaled, second)
+        return both, (q, k, v, out, first, second)
 
     def backward(kept: Any, above: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        return _backward(kept, above, scale, other)
+        to_q, to_k, to_v = _backward(kept, above, ratio)
+        return (to_q if other == 1 else other * to_q), to_k, to_v
 
     both = with_gradient(forward, backward)(q, k, v)
     return both[..., :-1], both[..., -1]
 
 
-def _forward(
-    q: Tensor, k: Tensor, v: Tensor, scale: float, other: float
-) -> tuple[Tensor, ...]:
-    """The attended values, and both log-sum-exps."""
+def _forward(q: Tensor, k: Tensor, v: Tensor, ratio: float) -> tuple[Tensor, ...]:
+    """softmax(ratio q k^T) v, and the log-sum-exps of ratio q k^T and of q k^T."""
     blocks, count = _blocks(q)
     keys = ops.swapaxes(k, 1, 2)
 
@@ -54,15 +58,18 @@ def _forward(
         logits = ops.matmul(blocks[i], keys)
         top = ops.max(logits, axis=-1, keepdims=True)
         logits = logits - top
-        sums = ops.sum(ops.exp(other * logits), axis=-1)
-        second = other * top[..., 0] + ops.log(sums)
-        powers = ops.exp(scale * logits)
+        powers = ops.exp(logits)
         total = ops.sum(powers, axis=-1, keepdims=True)
+        second = first = top + ops.log(total)
+        if ratio != 1:
+            powers = ops.exp(ratio * logits)
+            total = ops.sum(powers, axis=-1, keepdims=True)
+            first = ratio * top + ops.log(total)
         found = ops.matmul(powers, v) / total
-        scaled = (scale * top + ops.log(total))[..., 0]
+        parts = found, first[..., 0], second[..., 0]
         return tuple(
             ops.slice_update(whole, (i, *[0] * (len(whole.shape) - 1)), part[None])
-            for whole, part in zip(state, (found, scaled, second), strict=True)
+            for whole, part in zip(state, parts, strict=True)
         )
 
     shape = ops.shape(blocks)
@@ -76,12 +83,13 @@ def _forward(
 
 
 def _backward(
-    kept: tuple[Tensor, ...], above: Tensor, scale: float, other: float
+    kept: tuple[Tensor, ...], above: Tensor, ratio: float
 ) -> tuple[Tensor, Tensor, Tensor]:
-    q, k, v, out, scaled, second = kept
+    """Every pass over a block counts here, so factors go to what has N entries."""
+    q, k, v, out, first, second = kept
     to_out, to_second = above[..., :-1], above[..., -1:]
-    drift = ops.sum(to_out * out, axis=-1, keepdims=True)
-    rows = [scaled[..., None], second[..., None], to_out, to_second, drift]
+    drift = ratio * ops.sum(to_out * out, axis=-1, keepdims=True)
+    rows = [first[..., None], second[..., None], to_out, to_second, drift]
     (blocks, count), others = _blocks(q), [_blocks(row)[0] for row in rows]
     keys, values = ops.swapaxes(k, 1, 2), ops.swapaxes(v, 1, 2)
 
@@ -89,9 +97,13 @@ def _backward(
         to_q, to_k, to_v = state
         z1, z2, d_out, d_second, d_drift = (other[i] for other in others)
         logits = ops.matmul(blocks[i], keys)
-        share = ops.exp(scale * logits - z1)
-        slope = scale * share * (ops.matmul(d_out, values) - d_drift)
-        slope = slope + other * ops.exp(other * logits - z2) * d_second
+        if ratio == 1:
+            share = ops.exp(logits - z1)
+            slope = share * (ops.matmul(d_out, values) + (d_second - d_drift))
+        else:
+            share = ops.exp(ratio * logits - z1)
+            slope = share * (ops.matmul(ratio * d_out, values) - d_drift)
+            slope = slope + ops.exp(logits - z2) * d_second
         to_k = to_k + ops.matmul(ops.swapaxes(slope, 1, 2), blocks[i])
         to_v = to_v + ops.matmul(ops.swapaxes(share, 1, 2), d_out)
         part = ops.matmul(slope, k)[None]

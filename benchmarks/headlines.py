@@ -2,7 +2,18 @@
 
 import dataclasses
 
-from benchmarks import cross_modality, scribble, scribble_speed, speed, study
+from benchmarks import (
+    acdc,
+    acdc_weights,
+    clevr_seg,
+    cross_modality,
+    nodules,
+    scribble,
+    scribble_speed,
+    scribble_weights,
+    speed,
+    study,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,20 +34,20 @@ class Headline:
 HEADLINES = (
     Headline(
         "INSIDE", "400 drawn scenes, one quadrant asked for", "hard Dice",
-        "clevr_seg_96", ("test", "hard_dice"), {"network": "inside"},
+        clevr_seg.STUDY, ("test", "hard_dice"), {"network": "inside"},
         ("no condition", {"network": "none"}),
         ("GuidingBlock", {"network": "guiding"}),
     ),
     Headline(
-        "INSIDE", "hearts of 16 patients (ACDC)", "3-D Dice", "acdc",
+        "INSIDE", "hearts of 16 patients (ACDC)", "3-D Dice", acdc.STUDY,
         ("test", "dice", "mean"), {"network": "inside", "share": 100},
         ("no condition", {"network": "none", "share": 100}),
         ("FiLM", {"network": "film", "share": 100}),
-        ("acdc", "acdc_weights", "inside"),
+        ("acdc", acdc_weights.STUDY, "inside"),
     ),
     Headline(
         "ACM, 32 groups", "simulated nodules in 72 radiographs",
-        "JAFROC, shift taken off", "nodules", ("test", "jafroc_shifted"),
+        "JAFROC, shift taken off", nodules.STUDY, ("test", "jafroc_shifted"),
         {"variant": "32 groups"}, ("no attention", {"variant": "none"}),
         ("SE", {"variant": "se"}),
     ),
@@ -46,7 +57,7 @@ HEADLINES = (
         {"method": "full", "data_set": "acdc"},
         ("partial cross-entropy", {"method": "pce", "data_set": "acdc"}),
         ("all pixels labelled", {"method": "dense", "data_set": "acdc"}),
-        ("acdc_scribble", "scribble_weights", "acdc_scribble"),
+        ("acdc_scribble", scribble_weights.STUDY, "acdc_scribble"),
     ),
     Headline(
         "Cross-modality", "drawn brains, a label a slice", "3-D Dice",

@@ -50,18 +50,19 @@ def check_window(radius: Any, **sigmas: float) -> None:
 def check_positive(**given: Any) -> None:
     """Raises ValueError for what is not a finite number above 0."""
     for name, value in given.items():
-        if not _is_number(value) or not 0 < value < math.inf:
+        if not is_number(value) or not 0 < value < math.inf:
             raise ValueError(f"{name} must be a number above 0, got {value!r}")
 
 
 def check_not_negative(**given: Any) -> None:
     """Raises ValueError for what is not a finite number from 0."""
     for name, value in given.items():
-        if not _is_number(value) or not 0 <= value < math.inf:
+        if not is_number(value) or not 0 <= value < math.inf:
             raise ValueError(f"{name} must be a number of at least 0, got {value!r}")
 
 
-def _is_number(value: Any) -> bool:
+def is_number(value: Any) -> bool:
+    """Whether it is a real number; True and False are none."""
     return isinstance(value, numbers.Real) and not isinstance(value, bool)
 
 

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from keras_condattn._export import export
 from keras_condattn.losses import normalize_cam
+from keras_condattn.losses._checks import is_number
 
 Array = NDArray[np.float32]
 HOW = ("mean", "max")
@@ -113,7 +114,7 @@ def maps_to_masks(
     [[[0, 1]], [[0, 0]]]
     """
     array = _map("maps", maps)
-    if not _is_number(threshold) or not np.isfinite(threshold):
+    if not is_number(threshold) or not np.isfinite(threshold):
         raise ValueError(f"threshold must be a finite number, got {threshold!r}")
     above = array > threshold
     if positive is not None:
@@ -180,7 +181,7 @@ def choose_threshold(
             "maps, masks and positive must list the same patients, at least one, got "
             f"{len(patients)}, {len(truths)} and {len(said)}"
         )
-    if np.ndim(thresholds) != 1 or not all(map(_is_number, thresholds)):
+    if np.ndim(thresholds) != 1 or not all(map(is_number, thresholds)):
         raise ValueError(f"thresholds must be numbers in a list, got {thresholds!r}")
     if not len(thresholds):
         raise ValueError("thresholds must hold at least one, got none")
@@ -209,10 +210,6 @@ def _dice(
         total = int(pred.sum()) + int(truth.sum())
         found.append(2 * int((pred & (truth > 0)).sum()) / total if total else 1.0)
     return found
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, numbers.Real) and not isinstance(value, bool)
 
 
 def _map(name: str, value: ArrayLike) -> Array:

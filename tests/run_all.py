@@ -49,10 +49,14 @@ def suite(backend, arguments):
             "TF_CPP_MIN_LOG_LEVEL": "3",
             "OMP_NUM_THREADS": "1",
             # Compiling is most of what JAX does here; what it computes is the same.
+            # A model that is built, saved and built again is compiled once.
             "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",
+            "JAX_COMPILATION_CACHE_DIR": folder,
+            "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
         }
         result = subprocess.run(
-            [sys.executable, "-m", "pytest", f"--junitxml={report}", *arguments],
+            [sys.executable, "-m", "pytest", f"--junitxml={report}", "--durations=20",
+             *arguments],
             cwd=ROOT, env=environment, capture_output=True, text=True,
         )  # fmt: skip
         counts = counted(report, result.returncode)

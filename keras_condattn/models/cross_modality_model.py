@@ -61,7 +61,7 @@ class CrossModalityModel(keras.Model):
     Example:
 
     >>> model = keras_condattn.applications.CrossModalityCAM(
-    ...     (16, 16, 1), ("t1", "t2"), filters=2, data_format="channels_last"
+    ...     (16, 16, 1), ("t1", "t2"), filters=(2, 4), data_format="channels_last"
     ... )
     >>> model.compile("adamw", keras_condattn.losses.CrossModalityLoss(pixels="sum"))
     >>> x = {m: np.random.default_rng(0).random((2, 16, 16, 1)) for m in ("t1", "t2")}

@@ -229,7 +229,7 @@ def test_it_is_what_networks_of_several_modalities_learn_from(tmp_path):
     source = brats.load(tmp_path, modalities=TWO, size=8, normalise="zscore")
     batches = Batches(source, 3, source.modalities)
     last = keras.config.image_data_format() == "channels_last"
-    model = CrossModalityCAM((8, 8, 1) if last else (1, 8, 8), TWO, filters=2)
+    model = CrossModalityCAM((8, 8, 1) if last else (1, 8, 8), TWO, filters=(2, 3))
     # Tracing takes TensorFlow longer than two steps.
     model.compile("sgd", run_eagerly=keras.backend.backend() == "tensorflow")
     history = model.fit(batches, verbose=0).history

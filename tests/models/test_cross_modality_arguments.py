@@ -14,7 +14,7 @@ LABEL = np.array([1, 0], "int32")
 
 @pytest.fixture(scope="module")
 def model():
-    return CrossModalityCAM((8, 8, 1), filters=2, data_format="channels_last")
+    return CrossModalityCAM((8, 8, 1), filters=(2, 3), data_format="channels_last")
 
 
 @pytest.fixture

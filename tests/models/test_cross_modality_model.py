@@ -28,7 +28,9 @@ def images(rng, data_format="channels_last", names=NAMES, size=(8, 16)):
 
 def make(data_format="channels_last", names=NAMES, size=(8, 16), **given):
     shape = to_format(np.zeros((1, *size, 1)), data_format).shape[1:]
-    return CrossModalityCAM(shape, names, filters=2, data_format=data_format, **given)
+    return CrossModalityCAM(
+        shape, names, filters=(2, 3), data_format=data_format, **given
+    )
 
 
 def means(model, part="moving_mean"):
@@ -167,7 +169,7 @@ def test_any_number_of_modalities(rng, count):
 
 def test_one_network_is_unet_cam(rng):
     model, x = make(standardize=False), images(rng)
-    alone = UNetCAM((8, 16, 1), filters=2, **LAST)
+    alone = UNetCAM((8, 16, 1), filters=(2, 3), **LAST)
     alone.set_weights(model.network("t2").get_weights())
     for part, value in alone.predict(x["t2"], verbose=0).items():
         np.testing.assert_allclose(

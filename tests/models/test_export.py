@@ -148,7 +148,7 @@ def modalities(stacked, data_format, size=(8, 16)):
     """Networks of two modalities, and images for them."""
     shape = to_format(np.zeros((1, *size, 1)), data_format).shape[1:]
     model = CrossModalityCAM(
-        shape, ("t2", "flair"), filters=2, stacked=stacked, data_format=data_format
+        shape, ("t2", "flair"), filters=(2, 3), stacked=stacked, data_format=data_format
     )
     rng = np.random.default_rng(2)
     x = {m: rng.random((3, *shape)).astype("float32") for m in model.modalities}

@@ -17,7 +17,7 @@ from keras_condattn.models._misaligned import misaligned
 NAMES = ("t1", "t2")
 LAST = {"data_format": "channels_last"}
 LABEL = np.array([1, 0, 1, 1], "int32")
-# TensorFlow takes 20 s to trace two networks twice: once is enough for all tests.
+# TensorFlow takes long to trace two networks twice: once is enough for all tests.
 QUICK = {"run_eagerly": keras.backend.backend() == "tensorflow"}
 
 

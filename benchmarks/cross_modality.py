@@ -9,9 +9,10 @@ One network a modality, one recipe, a fixed number of steps: the last iterate co
 The terms are added one after another, so that neighbouring rows show what each is
 worth; Grad-CAM and Grad-CAM++ are other readings of the network that plain CAM reads.
 On drawn brains a seed sets the weights, the order and the views; the patients that test
-are the same. On real ones each patient is left out in turn and another one validates. A
-threshold is chosen for each row on validation patients alone. Every run is one JSON
-under benchmarks/results/cross_modality.
+are the same. On real ones each patient is left out in turn and another one validates;
+"transfer" reads the networks of the drawn brains on these same patients, of whom they
+have learnt nothing. A threshold is chosen for each row on validation patients alone.
+Every run is one JSON under benchmarks/results/cross_modality.
 """
 
 import argparse
@@ -35,11 +36,9 @@ TWO = ("flair", "t1ce")
 SIZE, SPACING = 64, 3.0  # real heads are up to 176 mm long
 PHANTOMS = {"patients": 64, "size": (SIZE, SIZE), "spacing": (5.0, SPACING, SPACING),
             "seed": 0}  # fmt: skip
-FRAMES = {
-    "phantoms": {"normalise": "zscore"},
-    "brats15": {"normalise": "zscore", "spacing": SPACING, "size": SIZE},
-}
-FOLDS = {"phantoms": [0], "brats15": [0, 1, 2, 3]}
+REAL = {"normalise": "zscore", "spacing": SPACING, "size": SIZE}
+FRAMES = {"phantoms": {"normalise": "zscore"}, "brats15": REAL, "transfer": REAL}
+FOLDS = {"phantoms": [0], "brats15": [0, 1, 2, 3], "transfer": [0, 1, 2, 3]}
 STEPS = {"phantoms": 1000, "brats15": 400}
 # One pooling: with the three of the release ("deep") a pixel's evidence is about 98
 # pixels around it, more than there are here, and maps light up the whole brain.
@@ -130,37 +129,56 @@ def fit(model, slices, target, loss, seed, recipe):
 def train(options, data, run, fold, seed):
     """One run, and its weights under outputs/."""
     keras.utils.set_random_seed(seed)
-    recipe = RECIPE | {"steps": options.steps or STEPS[data]}
-    if run.startswith("deep"):
-        recipe["filters"] = DEEP
-    slices = source(options, data, "train", fold)
+    filters = DEEP if run.startswith("deep") else RECIPE["filters"]
     sides = {
         split: [items[i] for i in range(len(items))]
         for split in ("validation", "test")
         for items in [source(options, data, split, fold, volumes=True)]
     }
-    model = build(recipe["filters"], seed)
-    if run == "supervised":
-        pixels = supervised(model)
-        result = fit(pixels, slices, "mask", CrossEntropyDice(2), seed, recipe)
+    model = build(filters, seed)
+    pixels = supervised(model) if run == "supervised" else None
+    if data == "transfer":
+        model.load_weights(drawn_weights(options, run, seed))
+        result = {"parameters": model.count_params(), "patients": []}
+    else:
+        recipe = RECIPE | {"filters": filters, "steps": options.steps or STEPS[data]}
+        slices = source(options, data, "train", fold)
+        if pixels:
+            result = fit(pixels, slices, "mask", CrossEntropyDice(2), seed, recipe)
+        else:
+            loss = CrossModalityLoss(**RUNS[run], data_format="channels_last")
+            result = fit(model, slices, "label", loss, seed, recipe)
+        model.save_weights(weights_file(options, data, run, fold, seed))
+    if pixels:
         reads = {"cam": lambda items: pixel_readings(pixels, items, TWO)}
     else:
-        loss = CrossModalityLoss(**RUNS[run], data_format="channels_last")
-        result = fit(model, slices, "label", loss, seed, recipe)
         methods = [method for of, method in ROWS.values() if of == run]
         reads = {
             method: lambda items, method=method: readings(model, items, TWO, method)
             for method in methods
         }
-    if not options.steps:
-        folder = study.OUTPUTS / STUDY
-        model.save_weights(folder / f"{key(data, run, fold, seed)}.weights.h5")
     tests = {
         method: measure(sides["validation"], sides["test"], read)
         for method, read in reads.items()
     }
     return {"data": data, "run": run, "fold": fold, "seed": seed,
             "terms": RUNS[run], **result, "test": tests}  # fmt: skip
+
+
+def weights_file(options, *of):
+    folder = study.OUTPUTS / STUDY
+    if options.steps:
+        folder /= f"trial_{options.steps}"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder / f"{key(*of)}.weights.h5"
+
+
+def drawn_weights(options, run, seed):
+    """Of the run on drawn brains, which is done again where they are gone."""
+    file = weights_file(options, "phantoms", run, 0, seed)
+    if not file.exists():
+        train(options, "phantoms", run, 0, seed)
+    return file
 
 
 def key(data, run, fold, seed):
@@ -207,12 +225,12 @@ def table(data="phantoms"):
     return study.markdown(header, rows)
 
 
-def patients_table():
+def patients_table(data="brats15"):
     """Markdown: 3-D Dice of each real patient when it is left out."""
     rows, ids = [], []
     for row in ROWS:
         scores = {}
-        for tests in measured(row, "brats15").values():
+        for tests in measured(row, data).values():
             for patient in (p for test in tests for p in test["fused"]["patients"]):
                 scores.setdefault(patient["id"], []).append(patient["dice"])
         if scores:
@@ -251,7 +269,7 @@ def main():
         study.RESULTS = study.OUTPUTS / STUDY / f"trial_{options.steps}"
     for of in [] if options.table else plan(options):
         study.run_once(STUDY, key(*of), lambda of=of: train(options, *of))
-    print(table("phantoms"), table("brats15"), patients_table(), sep="\n\n")
+    print(*map(table, FOLDS), *map(patients_table, ("brats15", "transfer")), sep="\n\n")
 
 
 if __name__ == "__main__":

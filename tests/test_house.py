@@ -19,6 +19,7 @@ ROOT = pathlib.Path(keras_condattn.__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))
 # Which rooms a room may import; what is below them all is everybody's.
 BELOW = {
+    "_brain",
     "_export",
     "_types",
     "_frame",

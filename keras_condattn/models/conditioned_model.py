@@ -1,12 +1,12 @@
 """The Keras model of every conditioned network."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import keras
 
 from keras_condattn._export import export
 from keras_condattn.layers._checks import check_finite
+from keras_condattn.models._steps import plain
 from keras_condattn.models.divisible import DivisibleSize
 
 
@@ -73,7 +73,7 @@ class ConditionedModel(keras.Model):
         """The graph, and `preprocessing` where there is one."""
         config: dict[str, Any] = super().get_config()
         found = getattr(self, "preprocessing", None)
-        return config | ({"preprocessing": _plain(found)} if found else {})
+        return config | ({"preprocessing": plain(found)} if found else {})
 
     @classmethod
     def from_config(
@@ -94,15 +94,6 @@ class ConditionedModel(keras.Model):
             # A graph that TensorFlow made for any size has no size to look at.
             if image is not None and isinstance(layer, DivisibleSize):
                 layer.check(tuple(image))
-
-
-def _plain(value: Any) -> Any:
-    """Without Keras's tracking and without tuples, which JSON does not know."""
-    if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    return value
 
 
 def check_inputs(x: Any) -> None:

@@ -21,6 +21,7 @@ from keras_condattn.models._cross_modality_arguments import (
 )
 from keras_condattn.models._labelled import LabelCheck
 from keras_condattn.models._misaligned import misaligned
+from keras_condattn.models._steps import plain
 
 FAULTS = ("frozen_batch_norm", "misaligned_modalities", "unmasked")
 
@@ -50,7 +51,9 @@ class CrossModalityModel(keras.Model):
     a dict by modality, or one tensor of stacked channels; then `with_view(view)`.
     `applications.CrossModalityCAM` does both. `modalities` has the names in the order
     of these outputs. What `keras.models.clone_model` makes has no view and sorted
-    names; `CrossModalityModel.from_config(model.get_config())` has both.
+    names; `CrossModalityModel.from_config(model.get_config())` has both. Registered
+    weights bring `preprocessing`, which is saved with the model: `predict_volume`
+    goes by it.
 
     Raises:
         ValueError: for labels that are not class numbers (B,) or (B, 1), a modality
@@ -241,9 +244,12 @@ class CrossModalityModel(keras.Model):
             self.term_means["accuracy"].update_state(ops.cast(right, "float32"))
 
     def get_config(self) -> dict[str, Any]:
-        """The graph, the modalities in their order, the view and the faults."""
+        """The graph, modalities in their order, view, faults, `preprocessing`."""
         config: dict[str, Any] = super().get_config()
         config["modalities"] = list(self.modalities)
+        preprocessing = getattr(self, "preprocessing", None)
+        if preprocessing:
+            config["preprocessing"] = plain(preprocessing)
         if hasattr(self, "view"):
             config["view"] = keras.saving.serialize_keras_object(self.view)
             config["faults"] = list(self.faults)
@@ -257,9 +263,12 @@ class CrossModalityModel(keras.Model):
         graph = dict(config)
         view, faults = graph.pop("view", None), graph.pop("faults", ())
         modalities = graph.pop("modalities", None)
+        preprocessing = graph.pop("preprocessing", None)
         model: CrossModalityModel = super().from_config(graph, custom_objects)
         if modalities is not None:
             model.modalities = tuple(modalities)
+        if preprocessing:
+            model.preprocessing = preprocessing
         if view is not None:
             model.with_view(keras.saving.deserialize_keras_object(view), faults)
         return model

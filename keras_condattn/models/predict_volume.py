@@ -10,11 +10,18 @@ from numpy.typing import NDArray
 from keras_condattn._export import export
 from keras_condattn._frame import Pair, Pose
 from keras_condattn._optional import ndimage
+from keras_condattn.models._map_volume import label_from_maps
 from keras_condattn.models._slices import SliceModel
 from keras_condattn.models._steps import Steps, steps_of
+from keras_condattn.models._volumes import (
+    Spacing,
+    check_batch_size,
+    grey_levels,
+    spacing_of,
+)
+from keras_condattn.models.cross_modality_model import CrossModalityModel
 
 Labels = NDArray[np.uint8]
-Spacing = tuple[float, float, float]
 
 
 @export
@@ -32,6 +39,14 @@ def predict_volume(
            -> native pixels, bilinearly -> largest class
     ```
 
+    Of a `CrossModalityModel`, which learnt from labels of slices, the class of a
+    slice and where the map of that class exceeds a threshold:
+
+    ```
+    volume -> frames of each modality -> mean logits -> class of the slice
+                                      -> fuse_maps -> native pixels -> > threshold
+    ```
+
     Args:
         model: takes slices (B, h, w, 1), or a dict of `"image"` and `"conditioning"`,
             and gives logits (B, h, w, K), bare or as `"mask"` of a dict; (B, K, h, w)
@@ -39,7 +54,9 @@ def predict_volume(
         volume: `"image"` (D, H, W) at native resolution, `"spacing"` (slices, rows,
             columns) in mm (NaN where a file has none, if no step is in mm) and,
             where the model takes it, `"conditioning"` (D, Z): an item of
-            `datasets.acdc.load(root, volumes=True)`.
+            `datasets.acdc.load(root, volumes=True)`. For a `CrossModalityModel` its
+            modalities under their names in place of `"image"`, (D, H, W) or
+            (D, H, W, 1): an item of `datasets.brats.load(root, volumes=True)`.
         preprocessing: what was done to slices in training. None means what the
             registered weights of `model` say (`model.preprocessing`, which is saved
             with a conditioned model). A dict of these, all optional:
@@ -47,7 +64,12 @@ def predict_volume(
             `"recentre"`, mm: where the middle of what was found lies farther than
             this from the frame's centre, the frame is moved there and the volume
             predicted once more; `"largest_component"`, True: of each class only the
-            largest connected piece is kept. Defaults to None.
+            largest connected piece is kept. For a `CrossModalityModel`
+            `"normalise"`, `"spacing"` and `"size"` as in `datasets.brats.load`;
+            `"threshold"`, which it must have; `"maps"`, the modalities whose logits
+            and maps are read (all of the model's), and `"fusion"`, `"mean"` (the
+            default) or `"max"`, as in `fuse_maps`; `"least_brain"`, the share of
+            brain below which a slice is negative (0.02). Defaults to None.
         batch_size: slices at once. Defaults to 32.
 
     Returns:
@@ -72,6 +94,8 @@ def predict_volume(
         The published evaluation on ACDC is per volume at native resolution: Bernard
         et al., IEEE TMI 37(11), 2018.
     """
+    if isinstance(model, CrossModalityModel):
+        return label_from_maps(model, volume, preprocessing, batch_size)
     slices, steps = SliceModel.of(model), steps_of(model, preprocessing)
     image, spacing, vectors = _checked(slices, steps, volume, batch_size)
 
@@ -94,10 +118,7 @@ def _checked(
     slices: SliceModel, steps: Steps, volume: Mapping[str, Any], batch_size: int
 ) -> tuple[NDArray[Any], Spacing, NDArray[np.float32] | None]:
     """Image, spacing and conditioning of a volume that fits model and steps."""
-    if isinstance(batch_size, bool) or not isinstance(batch_size, int | np.integer):
-        raise ValueError(f"batch_size must be a whole number, got {batch_size!r}")
-    if batch_size < 1:
-        raise ValueError(f"batch_size must be at least 1, got {batch_size}")
+    check_batch_size(batch_size)
     conditioned = slices.conditioning is not None
     wanted = ("image", "spacing", *(("conditioning",) if conditioned else ()))
     if not isinstance(volume, Mapping):
@@ -105,40 +126,13 @@ def _checked(
     missing = [name for name in wanted if name not in volume]
     if missing:
         raise ValueError(f"volume must have {wanted}, missing are {missing}")
-    image = _image(volume["image"])
-    spacing = _spacing(volume["spacing"], steps)
+    image = grey_levels("image", volume["image"])
+    in_mm = steps.frame.spacing is not None or steps.recentre is not None
+    spacing = spacing_of(volume["spacing"], in_mm)
     slices.check_frames(*map(int, steps.frame.extent(image.shape, spacing)))
     if slices.conditioning is None:
         return image, spacing, None
     return image, spacing, _vectors(volume["conditioning"], image, slices.conditioning)
-
-
-def _image(given: Any) -> NDArray[Any]:
-    image = np.asarray(given)
-    if image.ndim != 3 or not image.size or image.dtype.kind not in "biuf":
-        raise ValueError(
-            "volume['image'] must hold grey levels (D, H, W), got shape "
-            f"{image.shape} of {image.dtype}"
-        )
-    if not np.isfinite(image).all():
-        raise ValueError("volume['image'] must be finite, got NaN or infinity in it")
-    return image
-
-
-def _spacing(given: Any, steps: Steps) -> Spacing:
-    try:
-        found = np.asarray(given, "float64")
-    except (TypeError, ValueError):
-        found = np.zeros(0)
-    unknown = found.shape == (3,) and np.isnan(found).all()
-    if unknown and steps.frame.spacing is None and steps.recentre is None:
-        return 1.0, 1.0, 1.0  # as in datasets, a pixel counts as a millimetre
-    if found.shape != (3,) or not (np.isfinite(found) & (found > 0)).all():
-        raise ValueError(
-            "volume['spacing'] must be (slices, rows, columns) in mm, above 0, got "
-            f"{given!r}"
-        )
-    return float(found[0]), float(found[1]), float(found[2])
 
 
 def _vectors(given: Any, image: NDArray[Any], size: int) -> NDArray[np.float32]:

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from keras_condattn._brain import framed_image
 from keras_condattn._frame import Frame
 from keras_condattn.datasets._recent import recalled
 from keras_condattn.datasets.brats._files import MASK, Scan, canonical
 from keras_condattn.datasets.brats._read import (
     Seen,
-    framed_image,
     framed_labels,
     native_spacing,
     read,

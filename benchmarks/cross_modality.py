@@ -76,6 +76,8 @@ ROWS = {
     "the full method, three poolings": ("deep_full", "cam"),
     "fully supervised": ("supervised", "cam"),
 }
+# Run -> its name, where the maps are read as they are.
+TITLES = {run: row for row, (run, method) in ROWS.items() if method == "cam"}
 
 
 def build(filters, seed):
@@ -239,11 +241,16 @@ def patients_table(data="brats15"):
     return study.markdown(["maps", *ids], rows)
 
 
-def arguments():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+def add_real(parser):
+    """The folder of the four patients."""
     default = os.environ.get("KERAS_CONDATTN_DATA") or "../shared/data"
     parser.add_argument("--real", type=pathlib.Path,
                         default=pathlib.Path(default) / "brats15")  # fmt: skip
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    add_real(parser)
     parser.add_argument("--data", nargs="+", default=list(FRAMES), choices=FRAMES)
     parser.add_argument("--runs", nargs="+", default=list(RUNS), choices=RUNS)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])

@@ -1,186 +1,237 @@
-"""The published CrossModalityCAM: gliomas of four patients, from image-level labels.
+"""The published CrossModalityCAM: gliomas, learnt from labels of drawn brains.
 
-    python -m benchmarks.cross_modality --data brats15     # what decides and is told
-    python -m benchmarks.cross_modality_weights            # train on all four, publish
+    python -m benchmarks.cross_modality                    # the networks
+    python -m benchmarks.cross_modality_weights            # choose, measure, publish
     python -m benchmarks.cross_modality_weights --publish  # only file and card again
 
-With four patients none can be kept for a test. What the card tells was measured by
-the study, where each patient is left out in turn: which maps are read and above which
-threshold is what the validation patients of those runs said, over all folds the same
-people as those who test. The network itself learns from all four, for as many epochs
-as those of the study.
+Networks that learnt from two real patients find less of the tumour of a third than
+those that learnt from drawn brains alone (the study's tables), so one of the latter is
+published. The four patients choose it: terms of the loss, the maps that are read, the
+threshold and whether only the largest piece is kept by the mean over seeds, then the
+seed. What the choice is worth is measured by making it without each of the four in
+turn, on whom it is then tested, at native resolution.
 """
 
-import statistics
+import argparse
 
 import keras
 import numpy as np
 
 import keras_condattn
 from benchmarks import cross_modality, study
-from benchmarks.cross_modality import FRAMES, RECIPE, RUNS, STEPS, TWO
+from benchmarks._map_scores import readings
+from benchmarks.cross_modality import FRAMES, PHANTOMS, RECIPE, RUNS, TWO
 from keras_condattn.datasets import brats
 from keras_condattn.losses import CrossModalityLoss
+from keras_condattn.metrics import volume_scores
+from keras_condattn.models import maps_to_masks
+from keras_condattn.models._volumes import largest_pieces
+from keras_condattn.models.map_masks import THRESHOLDS
 from keras_condattn.weights import WeightsFacts, publish
 
-STUDY = "cross_modality_weights"
-NAME, RUN, SEED = "brats", "full", 0
-ROW = "+ KL (the full method)"
-# Elsewhere in the package "zscore" clips at the 99th percentile first.
-NORMALISED = "z-score within the brain, 0 around it, nothing clipped (brats.load)"
+STUDY, NAME = "cross_modality_weights", "brats"
+CANDIDATES, SEEDS = ("cam", "within", "cross", "full"), (0, 1, 2)
 READINGS = {"fused": TWO, **{m: (m,) for m in TWO}}
 
 
-def left_out():
-    """reading -> what each run of the study measured with that reading of its maps.
+def network(options, run, seed):
+    model = cross_modality.build(RECIPE["filters"], seed)
+    model.load_weights(cross_modality.drawn_weights(options, run, seed))
+    return model
 
-    Of whole seeds, as in the study's tables: each left out all four patients.
+
+def curves(options):
+    """(run, reading, largest) -> seed -> patient -> threshold -> 3-D Dice."""
+    patients = brats.load(
+        options.real, modalities=TWO, volumes=True, **FRAMES["transfer"]
+    )
+    items = [patients[i] for i in range(len(patients))]
+    found = {}
+    for run in CANDIDATES:
+        for seed in SEEDS:
+            read = readings(network(options, run, seed), items, TWO, "cam")
+            for reading, (maps, said) in read.items():
+                for largest in (False, True):
+                    found.setdefault((run, reading, largest), {})[seed] = {
+                        item["id"]: dice_curve(m, s, item["label"], largest)
+                        for item, m, s in zip(items, maps, said, strict=True)
+                    }
+    return found
+
+
+def dice_curve(maps, said, truth, largest):
+    """threshold -> 3-D Dice of a patient."""
+    curve = {}
+    for threshold in THRESHOLDS:
+        mask = maps_to_masks(maps, threshold, said)
+        if largest:
+            mask = largest_pieces(mask)
+        curve[threshold] = float(2 * (mask & truth).sum() / (mask.sum() + truth.sum()))
+    return curve
+
+
+def choose(found, ids):
+    """What the patients `ids` choose: all but the seed by the mean over seeds.
+
+    A threshold that is best for one seed on three patients may be far off on a fourth.
     """
-    seeds = cross_modality.measured(ROW, "brats15")
-    if not seeds:
-        raise SystemExit(
-            f"no seed of the study has the run {RUN!r} for all four patients: run "
-            "python -m benchmarks.cross_modality --data brats15 first"
-        )
-    runs = [run for folds in seeds.values() for run in folds]
-    return {reading: [run[reading] for run in runs] for reading in READINGS}
+    dice = {
+        (*of, threshold, seed): np.mean([patients[i][threshold] for i in ids])
+        for of, seeds in found.items()
+        for seed, patients in seeds.items()
+        for threshold in THRESHOLDS
+    }
+    means = {
+        key: np.mean([dice[(*key, seed)] for seed in SEEDS])
+        for key in dict.fromkeys(of[:-1] for of in dice)
+    }
+    most = max(means, key=means.get)
+    run, reading, largest, threshold = most
+    seed = max(SEEDS, key=lambda seed: dice[(*most, seed)])
+    return {"run": run, "reading": reading, "largest": largest, "seed": seed,
+            "threshold": threshold, "dice": float(dice[(*most, seed)]),
+            "mean_over_seeds": float(means[most])}  # fmt: skip
 
 
-def chosen():
-    """The reading with the best mean validation Dice, and its median threshold."""
-    found = left_out()
-    best = max(found, key=lambda name: _mean(found[name], "validation_dice"))
-    return best, statistics.median(run["threshold"] for run in found[best])
+def steps(choice):
+    """The `preprocessing` of `predict_volume`."""
+    return {**FRAMES["transfer"], "maps": list(READINGS[choice["reading"]]),
+            "fusion": "mean", "threshold": choice["threshold"],
+            "largest_component": choice["largest"]}  # fmt: skip
 
 
-def _mean(runs, what):
-    return float(np.mean([run[what] for run in runs]))
+def measured(options):
+    """The choice of all four patients, and what it is worth without each of them."""
+    found = curves(options)
+    native = brats.load(options.real, modalities=TWO, volumes=True)
+    ids = [scan.id for scan in native.scans]
+    left_out = []
+    for place, name in enumerate(ids):
+        choice = choose(found, [other for other in ids if other != name])
+        volume = native[place]
+        label = keras_condattn.predict_volume(
+            network(options, choice["run"], choice["seed"]), volume,
+            preprocessing=steps(choice),
+        )  # fmt: skip
+        scores = volume_scores(volume["label"], label, volume["spacing"], classes=2)[1]
+        left_out.append({
+            "id": name, "choice": choice, "dice": scores["dice"],
+            "assd_mm": scores["assd"],
+            "accuracy": float(np.mean(label.any((1, 2)) == volume["positive"])),
+        })  # fmt: skip
+        print(left_out[-1], flush=True)
+    means = {
+        f"{run}, {reading}" + largest * ", largest piece": {
+            seed: {i: max(patients[i].values()) for i in ids}
+            for seed, patients in seeds.items()
+        }
+        for (run, reading, largest), seeds in found.items()
+    }
+    return {"chosen": choose(found, ids), "left_out": left_out,
+            "dice": _mean(left_out, "dice", 6),
+            "best_dice_by_candidate": means}  # fmt: skip
 
 
-def train(options):
-    """One run on every patient; its weights under outputs/."""
-    keras.utils.set_random_seed(SEED)
-    slices = brats.load(options.real, modalities=TWO, cache=True, **FRAMES["brats15"])
-    model = cross_modality.build(RECIPE["filters"], SEED)
-    # Twice the patients of a run of the study, and as many epochs.
-    recipe = RECIPE | {"steps": options.steps or 2 * STEPS["brats15"]}
-    loss = CrossModalityLoss(**RUNS[RUN], data_format="channels_last")
-    result = cross_modality.fit(model, slices, "label", loss, SEED, recipe)
-    weights_file().parent.mkdir(parents=True, exist_ok=True)
-    model.save_weights(weights_file())
-    return {"run": RUN, "terms": loss.get_config(), "seed": SEED, **result}
-
-
-def weights_file():
-    return study.OUTPUTS / STUDY / f"{NAME}.weights.h5"
-
-
-def publish_weights():
+def publish_weights(options):
     """File, card and record from the results."""
     result = study.results(STUDY)[NAME]
-    model = cross_modality.build(tuple(result["recipe"]["filters"]), SEED)
-    model.load_weights(weights_file())
-    reading, threshold = chosen()
-    runs = left_out()[reading]
-    facts = WeightsFacts(
+    choice = result["chosen"]
+    print(publish(network(options, choice["run"], choice["seed"]), facts(result)).file)
+
+
+def facts(result):
+    choice = result["chosen"]
+    drawn = study.results(cross_modality.STUDY)[
+        cross_modality.key("phantoms", choice["run"], 0, choice["seed"])
+    ]
+    return WeightsFacts(
         architecture="CrossModalityCAM",
         name=NAME,
         dataset=(
-            "BraTS 2015, FLAIR and T1 with contrast agent of "
-            f"{len(result['patients'])} patients with high-grade glioma, no more "
-            f"({result['slices']} axial slices). Of the masks only whether a slice "
-            "shows any tumour."
+            f"{len(drawn['patients'])} of {PHANTOMS['patients']} brains drawn by "
+            f"`datasets.brats.write_phantoms` ({drawn['slices']} slices), of whose "
+            "masks only whether a slice shows any lesion. The masks of four patients "
+            "of BraTS 2015 with high-grade glioma, no more, chose terms, maps, seed "
+            "and threshold."
         ),
-        metrics=metrics(runs),
+        metrics=metrics(result["left_out"]),
         licence=(
-            "BraTS 2015's: CC BY-NC-SA 3.0; cite Menze et al., IEEE TMI 34(10), 2015. "
-            "The weights may be used under those terms only."
+            "Apache-2.0: no parameter learnt from patients. Cite Menze et al., IEEE "
+            "TMI 34(10), 2015, for the data that chose and measured (BraTS 2015, CC "
+            "BY-NC-SA 3.0)."
         ),
         config={
             "input_shape": [cross_modality.SIZE, cross_modality.SIZE, 1],
-            "modalities": list(TWO), "classes": 2,
-            "filters": list(result["recipe"]["filters"]),
+            "modalities": list(TWO), "classes": 2, "filters": list(RECIPE["filters"]),
         },
-        preprocessing={
-            **FRAMES["brats15"], "normalise": NORMALISED,
-            "maps": list(READINGS[reading]),
-            "fusion": "fuse_maps, mean", "threshold": threshold,
-            "positive": "the largest of the mean logits of these maps' networks",
-        },
+        preprocessing=steps(choice),
         conditioning="",
-        protocol=protocol(result, runs),
+        protocol=protocol(drawn, choice),
         source=(
             "Networks and losses after Patel and Dolz, arXiv 2104.02488; training is "
             "ours. No parameter of the authors is in them."
         ),
         command=(
-            "python -m benchmarks.cross_modality --data brats15\n"
+            "python -m benchmarks.cross_modality\n"
             "python -m benchmarks.cross_modality_weights"
         ),
-        notes=notes(),
+        notes=(
+            "Four patients of one collection are far too few to rely on: a "
+            "demonstration, not a tool, and not a medical device. Brains must be "
+            "stripped of the skull. What counts is the whole tumour, swelling "
+            "included; a slice whose label is missed is missed whole. The rule of "
+            "choice was changed once after these four had been seen: with thresholds "
+            "chosen seed by seed the mean of those left out was 0.48."
+        ),
     )  # fmt: skip
-    # Weights are published from a channels-last build: the files are the same.
-    print(publish(model, facts).file)
 
 
-def metrics(runs):
-    """Of each patient when it was left out, mean ± s.d. over seeds."""
-    dice, assd = {}, []
-    for run in runs:
-        for patient in run["patients"]:
-            dice.setdefault(patient["id"], []).append(patient["dice"])
-            assd.append(patient["assd_mm"])
+def metrics(left_out):
+    """Of each patient, with what the other three chose."""
     return {
-        "3-D Dice of the patient left out, mean": round(_mean(runs, "dice"), 3),
-        **{f"3-D Dice, {name}": study.mean_sd(dice[name]) for name in sorted(dice)},
-        "ASSD in mm, mean": round(float(np.nanmean(assd)), 1),
-        "slices classified rightly": round(_mean(runs, "accuracy"), 3),
+        "3-D Dice of the patient left out, mean": _mean(left_out, "dice"),
+        **{f"3-D Dice, {p['id']}": round(p["dice"], 3) for p in left_out},
+        "ASSD in mm, mean": _mean(left_out, "assd_mm", 1),
+        "slices classified rightly": _mean(left_out, "accuracy"),
     }
 
 
-def protocol(result, runs):
-    recipe, terms = result["recipe"], result["terms"]
+def _mean(patients, what, digits=3):
+    return round(float(np.mean([p[what] for p in patients])), digits)
+
+
+def protocol(drawn, choice):
+    recipe, title = drawn["recipe"], cross_modality.TITLES[choice["run"]]
+    terms = CrossModalityLoss(**RUNS[choice["run"]])
     weighted = ", ".join(
-        f"{terms[name]:g} {name.replace('_', ' ')}"
+        f"{getattr(terms, name):g} {name.replace('_', ' ')}"
         for name in ("classification", "equivariance", "cross_modality", "kl")
+        if getattr(terms, name)
     )
     return (
-        f"Adam {recipe['learning_rate']} with a cosine to 0 over {result['steps']} "
-        f"steps of {recipe['batch_size']} slices; loss {weighted} (summed over "
-        "pixels); one seed, last iterate. Measured on networks of the same recipe "
-        f"that learnt from two of the four patients ({len(runs)} runs, over patients "
-        "and seeds): a third one validates and chooses the run's threshold, the fourth "
-        "tests. Which maps are read was chosen on the mean over the validation "
-        "patients of all runs, who are the same four people as the test patients: "
-        "that choice has seen them, and the numbers flatter by as much. This network "
-        "learnt from all four, so nothing was measured with it."
-    )
-
-
-def notes():
-    every = left_out()
-    others = "; ".join(
-        f"{name}: {_mean(runs, 'dice'):.3f}" for name, runs in every.items()
-    )
-    return (
-        "Four patients of one collection are far too few to rely on: a demonstration, "
-        "not a tool, and not a medical device. Mean 3-D Dice of the patients left out "
-        f"by which maps are read: {others}."
+        f"Adam {recipe['learning_rate']} with a cosine to 0 over {drawn['steps']} "
+        f"steps of {recipe['batch_size']} slices; loss {weighted}; last iterate. Of "
+        f"{len(CANDIDATES)} sets of terms, {len(READINGS)} ways to read the maps, all "
+        f"pieces or the largest, and {len(SEEDS)} seeds the patients chose {title!r}, "
+        f"seed {choice['seed']}. "
+        "Measured by choosing all of it on three patients and testing on the fourth, "
+        "at native resolution with `predict_volume`: numbers of that procedure, in "
+        "which another network may have been chosen. That drawn brains teach more than "
+        "two patients do was seen on the same four."
     )
 
 
 def main():
-    parser = cross_modality.arguments()
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    cross_modality.add_real(parser)
     parser.add_argument("--publish", action="store_true")
     options = parser.parse_args()
+    options.steps = 0
     keras.config.set_image_data_format("channels_last")
-    if options.steps:
-        study.into_scratch(STUDY)
     if not options.publish:
-        study.run_once(STUDY, NAME, lambda: train(options))
-    if not options.steps:
-        publish_weights()
-        print(keras_condattn.list_weights())
+        study.run_once(STUDY, NAME, lambda: measured(options))
+    publish_weights(options)
+    print(keras_condattn.list_weights())
 
 
 if __name__ == "__main__":

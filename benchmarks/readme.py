@@ -44,6 +44,10 @@ TABLES = {
     "cross_modality": cross_modality.table,
     "cross_modality_real": lambda: cross_modality.table("brats15"),
     "cross_modality_patients": cross_modality.patients_table,
+    "cross_modality_transfer": lambda: cross_modality.table("transfer"),
+    "cross_modality_transfer_patients": lambda: cross_modality.patients_table(
+        "transfer"
+    ),
     "scribble_acdc": lambda: scribble.table("acdc"),
     "scribble_chaos": lambda: scribble.table("chaos_t2"),
     "scribble_similarity": scribble.similarity_table,

@@ -140,7 +140,7 @@ def test_hearts_from_scribbles(run, tmp_path):
 
 
 def test_masks_from_labels(run, tmp_path):
-    pytest.importorskip("nibabel")
+    nibabel = pytest.importorskip("nibabel")
     pytest.importorskip("scipy")
     guide, (out, _) = run("masks_from_labels.py")
     assert_pictures(tmp_path, ["labels.png", "curves.png", "masks.png"])
@@ -170,6 +170,10 @@ def test_masks_from_labels(run, tmp_path):
     assert threshold == guide["results"]["full method"]["threshold"]
     patient, z = guide["shown"][-1]
     assert guide["test"][patient]["positive"][z] == 0
+    (mask,) = tmp_path.rglob("*_mask.nii.gz")
+    written = np.asarray(nibabel.load(mask).dataobj).T
+    np.testing.assert_array_equal(written, guide["label"])
+    assert written.shape == guide["raw"]["label"].shape
 
 
 def test_shipped_weights_are_those_the_guide_asks_for():

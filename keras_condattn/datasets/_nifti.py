@@ -116,9 +116,9 @@ def write_nifti(
             (slices, rows, columns) in mm, which a file without position gets.
 
     Raises:
-        ValueError: for another suffix, another shape than `like["image"]` has,
-            values that are not such numbers, or a geometry that is none; nothing
-            is then written.
+        ValueError: for another suffix, another shape than `like["image"]` has
+            (modalities on a last axis play no part), values that are not such
+            numbers, or a geometry that is none; nothing is then written.
         FileNotFoundError: where there is no folder for it.
         ImportError: where nibabel is missing.
 
@@ -149,6 +149,8 @@ def write_nifti(
 def _whole(label: ArrayLike, like: Mapping[str, Any]) -> NDArray[Any]:
     values = np.asarray(label)
     shape = np.shape(like["image"]) if "image" in like else values.shape
+    if len(shape) == 4:  # several modalities, on the last axis
+        shape = shape[:3]
     if values.ndim != 3 or values.shape != tuple(shape):
         raise ValueError(
             f"label must have the volume's shape {tuple(shape)}, (D, H, W), got "

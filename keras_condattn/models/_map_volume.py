@@ -10,17 +10,19 @@ from numpy.typing import NDArray
 
 from keras_condattn._brain import framed_image, inside_of
 from keras_condattn._frame import Frame
-from keras_condattn.models._steps import frame_of, is_number, read_steps
+from keras_condattn.models._steps import frame_of, is_number, largest_of, read_steps
 from keras_condattn.models._volumes import (
     Spacing,
     check_batch_size,
     grey_levels,
+    largest_pieces,
     spacing_of,
 )
 from keras_condattn.models.cross_modality_model import CrossModalityModel
 from keras_condattn.models.map_masks import HOW, fuse_maps
 
-NAMES = ("normalise", "spacing", "size", "maps", "fusion", "threshold", "least_brain")
+NAMES = ("normalise", "spacing", "size", "maps", "fusion", "threshold", "least_brain",
+         "largest_component")  # fmt: skip
 EXAMPLE = '{"normalise": "zscore", "spacing": 3.0, "size": 64, "threshold": 0.3}'
 # As `datasets.brats.load` leaves slices out.
 LEAST_BRAIN = 0.02
@@ -37,6 +39,7 @@ class MapSteps:
         how: they are fused.
         threshold: above it is in the mask.
         least_brain: slices with a smaller share of brain are negative.
+        largest_component: whether only the largest piece of each class is kept.
     """
 
     frame: Frame
@@ -44,6 +47,7 @@ class MapSteps:
     how: str
     threshold: float
     least_brain: float
+    largest_component: bool
 
 
 def label_from_maps(
@@ -72,7 +76,7 @@ def label_from_maps(
         both = np.stack([np.zeros_like(scores), scores], -1)
         native = frame.restore(both, shape, spacing)[..., 1]
         label[(native > steps.threshold) & (said == number)[:, None, None]] = number
-    return label
+    return largest_pieces(label) if steps.largest_component else label
 
 
 def _seen(
@@ -170,4 +174,5 @@ def _read(said: Mapping[str, Any], modalities: tuple[str, ...]) -> MapSteps:
         raise ValueError(f"must give threshold as a number, got {threshold!r}")
     if not is_number(least) or not 0 <= least <= 1:
         raise ValueError(f"must give least_brain from 0 to 1, got {least!r}")
-    return MapSteps(frame, tuple(listed), how, float(threshold), float(least))  # type: ignore[arg-type]
+    return MapSteps(frame, tuple(listed), how, float(threshold), float(least),  # type: ignore[arg-type]
+                    largest_of(said))  # fmt: skip

@@ -74,12 +74,10 @@ def read_steps(
 
 def _read(said: Mapping[str, Any]) -> Steps:
     frame = frame_of(said, NAMES)
-    limit, largest = said.get("recentre"), said.get("largest_component", False)
+    limit, largest = said.get("recentre"), largest_of(said)
     if limit is not None and not (is_number(limit) and limit >= 0):
         raise ValueError(f"must give recentre as mm or None, got {limit!r}")
-    if not isinstance(largest, bool | np.bool_):
-        raise ValueError(f"must give largest_component as a bool, got {largest!r}")
-    return Steps(frame, limit, bool(largest))
+    return Steps(frame, limit, largest)
 
 
 def frame_of(said: Mapping[str, Any], names: tuple[str, ...]) -> Frame:
@@ -97,6 +95,14 @@ def frame_of(said: Mapping[str, Any], names: tuple[str, ...]) -> Frame:
     if size != whole:
         raise ValueError(f"must give size in whole pixels, got {said['size']!r}")
     return Frame(normalise, spacing, whole)
+
+
+def largest_of(said: Mapping[str, Any]) -> bool:
+    """Whether only the largest piece of each class is kept."""
+    largest = said.get("largest_component", False)
+    if not isinstance(largest, bool | np.bool_):
+        raise ValueError(f"must give largest_component as a bool, got {largest!r}")
+    return bool(largest)
 
 
 def _pair(name: str, value: Any) -> Pair | None:

@@ -1,9 +1,11 @@
-"""What a volume must be to be predicted."""
+"""What a volume must be to be predicted, and what is kept of its labels."""
 
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from keras_condattn._optional import ndimage
 
 Spacing = tuple[float, float, float]
 
@@ -44,3 +46,13 @@ def spacing_of(given: Any, in_mm: bool) -> Spacing:
             f"{given!r}"
         )
     return float(found[0]), float(found[1]), float(found[2])
+
+
+def largest_pieces(label: NDArray[Any]) -> NDArray[Any]:
+    """Of each class its largest piece, connected across faces."""
+    kept = np.zeros_like(label)
+    for number in np.unique(label[label > 0]):
+        pieces, _ = ndimage().label(label == number)
+        sizes = np.bincount(pieces.ravel())[1:]
+        kept[pieces == 1 + sizes.argmax()] = number
+    return kept

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from keras_condattn._export import export
 from keras_condattn._frame import Pair, Pose
-from keras_condattn._optional import ndimage
 from keras_condattn.models._map_volume import label_from_maps
 from keras_condattn.models._slices import SliceModel
 from keras_condattn.models._steps import Steps, steps_of
@@ -17,6 +16,7 @@ from keras_condattn.models._volumes import (
     Spacing,
     check_batch_size,
     grey_levels,
+    largest_pieces,
     spacing_of,
 )
 from keras_condattn.models.cross_modality_model import CrossModalityModel
@@ -69,7 +69,8 @@ def predict_volume(
             `"threshold"`, which it must have; `"maps"`, the modalities whose logits
             and maps are read (all of the model's), and `"fusion"`, `"mean"` (the
             default) or `"max"`, as in `fuse_maps`; `"least_brain"`, the share of
-            brain below which a slice is negative (0.02). Defaults to None.
+            brain below which a slice is negative (0.02); and `"largest_component"`.
+            Defaults to None.
         batch_size: slices at once. Defaults to 32.
 
     Returns:
@@ -110,7 +111,7 @@ def predict_volume(
     if steps.recentre is not None and np.hypot(*shift) > steps.recentre:
         label = predicted(shift)
     if steps.largest_component:
-        label = _largest(label)
+        label = largest_pieces(label)
     return label.astype("uint8")
 
 
@@ -160,13 +161,3 @@ def _middle(label: NDArray[Any], spacing: Spacing) -> Pair:
         for where, extent, step in zip(found, label.shape[1:], spacing[1:], strict=True)
     )
     return float(down), float(right)
-
-
-def _largest(label: NDArray[Any]) -> NDArray[Any]:
-    """Of each class its largest piece, connected across faces."""
-    kept = np.zeros_like(label)
-    for number in np.unique(label[label > 0]):
-        pieces, _ = ndimage().label(label == number)
-        sizes = np.bincount(pieces.ravel())[1:]
-        kept[pieces == 1 + sizes.argmax()] = number
-    return kept

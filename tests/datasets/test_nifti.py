@@ -167,6 +167,14 @@ def test_what_is_written_lies_where_its_image_does(tmp_path, kind):
     assert sorted(os.listdir(tmp_path)) == sorted(["image.nii", path.name])
 
 
+def test_an_image_of_several_modalities_has_one_label(tmp_path):
+    like = {"image": np.stack([LABEL] * 3, -1), "affine": AFFINE}
+    write_nifti(tmp_path / "a.nii", LABEL, like)
+    np.testing.assert_array_equal(read_nifti(tmp_path / "a.nii").array, LABEL)
+    with pytest.raises(ValueError, match=r"shape \(3, 6, 5\), \(D, H, W\), got"):
+        write_nifti(tmp_path / "b.nii", LABEL, {"image": like["image"][1:]})
+
+
 def test_a_spacing_alone_will_do(tmp_path):
     label = LABEL.astype("float32") * 300
     write_nifti(str(tmp_path / "a.nii.gz"), label, {"spacing": np.array(SPACING)})

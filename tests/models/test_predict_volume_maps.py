@@ -133,6 +133,20 @@ def test_air_is_negative_whatever_a_network_says_of_it():
     assert not predict_volume(model, moved, preprocessing={"threshold": 0.5})[4].any()
 
 
+def test_only_the_largest_piece_is_kept_where_that_is_asked_for():
+    volume, model = volume_of(), mirror(keras.config.image_data_format())
+    for m in TWO:
+        volume[m][:] = 0.5
+        volume[m][0, 2:4, 2:4] = volume[m][1:3, 6:9, 6:9] = 5.0
+    steps = {"threshold": 0.5}
+    label = predict_volume(model, volume, preprocessing=steps)
+    steps["largest_component"] = True
+    largest = predict_volume(model, volume, preprocessing=steps)
+    assert label[0, 2:4, 2:4].all() and not largest[0].any()
+    np.testing.assert_array_equal(largest[1:3], label[1:3])
+    assert largest.sum() == 2 * 3 * 3
+
+
 def test_frames_are_those_of_the_source(tmp_path):
     pytest.importorskip("nibabel")
     pytest.importorskip("scipy")
@@ -185,8 +199,9 @@ def test_preprocessing_is_saved_with_the_model(tmp_path):
         ({"maps": ("t1", "pd")}, r"must give maps as names out of \('t1', 't2'\), got"),
         ({"maps": ()}, "must give maps as names"),
         ({"fusion": "sum"}, "must give fusion as one of .*got 'sum'"),
+        ({"largest_component": 1}, "must give largest_component as a bool, got 1"),
         ({"least_brain": 2}, "must give least_brain from 0 to 1, got 2"),
-        ({"recentre": 16.0}, r"may hold .*least_brain, got also \['recentre'\]"),
+        ({"recentre": 16.0}, r"may hold .*_component, got also \['recentre'\]"),
         ({"normalise": "minmax"}, "must give normalise as one of"),
         (
             {"size": (4, 8)},

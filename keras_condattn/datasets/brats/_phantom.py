@@ -43,8 +43,9 @@ def write_phantoms(
       `flair` shows nothing.
 
     So each modality misses part of what the mask holds and shows things that the
-    other one refutes. What a network learns from these brains says nothing about
-    real ones.
+    other one refutes. Numbers measured on these brains are no numbers of patients;
+    what networks learn from them serves on real ones in part, which
+    `CrossModalityCAM(weights="brats")` lives on.
 
     Each scan appears whole or not at all.
 

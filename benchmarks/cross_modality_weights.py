@@ -201,7 +201,7 @@ def _mean(patients, what, digits=3):
 
 
 def protocol(drawn, choice):
-    recipe, title = drawn["recipe"], cross_modality.TITLES[choice["run"]]
+    recipe = drawn["recipe"]
     terms = CrossModalityLoss(**RUNS[choice["run"]])
     weighted = ", ".join(
         f"{getattr(terms, name):g} {name.replace('_', ' ')}"
@@ -212,12 +212,36 @@ def protocol(drawn, choice):
         f"Adam {recipe['learning_rate']} with a cosine to 0 over {drawn['steps']} "
         f"steps of {recipe['batch_size']} slices; loss {weighted}; last iterate. Of "
         f"{len(CANDIDATES)} sets of terms, {len(READINGS)} ways to read the maps, all "
-        f"pieces or the largest, and {len(SEEDS)} seeds the patients chose {title!r}, "
-        f"seed {choice['seed']}. "
+        f"pieces or the largest, and {len(SEEDS)} seeds the patients chose "
+        f"{described(choice)!r}. "
         "Measured by choosing all of it on three patients and testing on the fourth, "
         "at native resolution with `predict_volume`: numbers of that procedure, in "
         "which another network may have been chosen. That drawn brains teach more than "
         "two patients do was seen on the same four."
+    )
+
+
+def table():
+    """Markdown: each patient, with what the other three chose, and last of all four."""
+    result = study.results(STUDY)[NAME]
+    rows = [
+        [p["id"], described(p["choice"]), f"{p['dice']:.3f}", f"{p['assd_mm']:.1f}",
+         f"{p['accuracy']:.3f}"]
+        for p in result["left_out"]
+    ]  # fmt: skip
+    means = [str(_mean(result["left_out"], *of))
+             for of in (("dice",), ("assd_mm", 1), ("accuracy",))]  # fmt: skip
+    rows.append(["mean; published", described(result["chosen"]), *means])
+    header = ["patient left out", "what the others choose", "3-D Dice", "ASSD, mm",
+              "slices classified rightly"]  # fmt: skip
+    return study.markdown(header, rows)
+
+
+def described(choice):
+    pieces = "largest piece" if choice["largest"] else "all pieces"
+    return (
+        f"{cross_modality.TITLES[choice['run']]}, seed {choice['seed']}, "
+        f"{choice['reading']} above {choice['threshold']}, {pieces}"
     )
 
 

@@ -15,6 +15,7 @@ from benchmarks import (
     acdc_weights,
     clevr_seg,
     cross_modality,
+    cross_modality_weights,
     headlines,
     inside_ablation,
     nodules,
@@ -48,6 +49,7 @@ TABLES = {
     "cross_modality_transfer_patients": lambda: cross_modality.patients_table(
         "transfer"
     ),
+    "cross_modality_weights": cross_modality_weights.table,
     "scribble_acdc": lambda: scribble.table("acdc"),
     "scribble_chaos": lambda: scribble.table("chaos_t2"),
     "scribble_similarity": scribble.similarity_table,

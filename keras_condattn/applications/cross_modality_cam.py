@@ -85,6 +85,14 @@ def CrossModalityCAM(
     >>> model.modalities
     ('t1', 'flair')
 
+    ```python
+    model = keras_condattn.applications.CrossModalityCAM(weights="brats")
+    volume = keras_condattn.datasets.brats.load(
+        "BraTS", modalities=model.modalities, volumes=True
+    )[0]
+    label = keras_condattn.predict_volume(model, volume)  # native, 0 and 1
+    ```
+
     Reference:
         Patel and Dolz, "Weakly supervised segmentation with cross-modality
         equivariant constraints", Medical Image Analysis 2022, arXiv 2104.02488. The

@@ -9,7 +9,7 @@
 #
 # By default it draws brains. `python guides/masks_from_labels.py --brats FOLDER` does
 # the same with your copy of BraTS. It needs the extra `keras-condattn[medical]` and
-# matplotlib, and on drawn brains about seven minutes on two cores.
+# matplotlib, and on drawn brains about five minutes on two cores.
 
 # %%
 import argparse

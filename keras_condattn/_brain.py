@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 from keras_condattn._frame import Frame
 
 Array = NDArray[Any]
+# Slices of whose pixels a smaller share is brain show none to speak of.
+LEAST_BRAIN = 0.02
 
 
 def framed_image(

@@ -4,12 +4,12 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_condattn._brain import framed_image, inside_of
+from keras_condattn._brain import LEAST_BRAIN, framed_image, inside_of
 from keras_condattn._frame import Frame
+from keras_condattn.models._slices import axis_of_layers, check_size
 from keras_condattn.models._steps import frame_of, is_number, largest_of, read_steps
 from keras_condattn.models._volumes import (
     Spacing,
@@ -24,8 +24,6 @@ from keras_condattn.models.map_masks import HOW, fuse_maps
 NAMES = ("normalise", "spacing", "size", "maps", "fusion", "threshold", "least_brain",
          "largest_component")  # fmt: skip
 EXAMPLE = '{"normalise": "zscore", "spacing": 3.0, "size": 64, "threshold": 0.3}'
-# As `datasets.brats.load` leaves slices out.
-LEAST_BRAIN = 0.02
 Array = NDArray[Any]
 
 
@@ -83,7 +81,7 @@ def _seen(
     model: CrossModalityModel, steps: MapSteps, frames: Mapping[str, Array], batch: int
 ) -> tuple[Array, dict[int, Array]]:
     """The class of each slice, (D,), and the fused maps (D, h, w) of each class."""
-    axis = _channel_axis(model)
+    axis = axis_of_layers(_parts(model))
     planes = {m: np.expand_dims(frames[m], axis) for m in model.modalities}
     inputs: Any = planes
     if not isinstance(model.input, dict):
@@ -99,12 +97,6 @@ def _seen(
         k: fuse_maps([cam[..., k] for cam in cams], steps.how)
         for k in range(1, model.classes)
     }
-
-
-def _channel_axis(model: CrossModalityModel) -> int:
-    formats = (getattr(part, "data_format", None) for part in _parts(model))
-    default = keras.config.image_data_format()
-    return 1 if next(filter(None, formats), default) == "channels_first" else -1
 
 
 def _parts(model: Any) -> Any:
@@ -143,7 +135,7 @@ def _flat(given: Any) -> Array:
 
 
 def _check_frames(model: CrossModalityModel, height: int, width: int) -> None:
-    inputs, axis = model.input, _channel_axis(model)
+    inputs, axis = model.input, axis_of_layers(_parts(model))
     stacked = not isinstance(inputs, dict)
     image = inputs if stacked else inputs[model.modalities[0]]
     shape = tuple(image.shape[1:])
@@ -153,11 +145,7 @@ def _check_frames(model: CrossModalityModel, height: int, width: int) -> None:
         raise ValueError(
             f"model must take modalities of one channel, got an input of {shape}"
         )
-    if any(n not in (None, m) for n, m in zip(size, (height, width), strict=True)):
-        raise ValueError(
-            f"preprocessing makes slices of {(height, width)} pixels, the model takes "
-            f'{size}: "size" must say so'
-        )
+    check_size(size, height, width)
 
 
 def _read(said: Mapping[str, Any], modalities: tuple[str, ...]) -> MapSteps:

@@ -1,6 +1,7 @@
 """A network that sees slices, whatever its data format and its inputs."""
 
 import dataclasses
+from collections.abc import Iterable
 from typing import Any
 
 import keras
@@ -53,12 +54,7 @@ class SliceModel:
 
     def check_frames(self, height: int, width: int) -> None:
         """Raises ValueError where frames of this size do not go in."""
-        size = self.shape[1:] if self.axis == 1 else self.shape[:2]
-        if any(n not in (None, m) for n, m in zip(size, (height, width), strict=True)):
-            raise ValueError(
-                f"preprocessing makes slices of {(height, width)} pixels, the model "
-                f'takes {size}: "size" must say so'
-            )
+        check_size(self.shape[1:] if self.axis == 1 else self.shape[:2], height, width)
 
     def scores(
         self, frames: NDArray[Any], vectors: NDArray[Any] | None, batch_size: int
@@ -85,6 +81,22 @@ class SliceModel:
         return np.asarray(powers / powers.sum(-1, keepdims=True))
 
 
+def check_size(size: StaticShape, height: int, width: int) -> None:
+    """Raises ValueError where frames do not go into a model of this (h, w)."""
+    if any(n not in (None, m) for n, m in zip(size, (height, width), strict=True)):
+        raise ValueError(
+            f"preprocessing makes slices of {(height, width)} pixels, the model takes "
+            f'{size}: "size" must say so'
+        )
+
+
+def axis_of_layers(layers: Iterable[Any]) -> int:
+    """Of the channels, as the first of the layers says that has a data format."""
+    formats = (getattr(layer, "data_format", None) for layer in layers)
+    default = keras.config.image_data_format()
+    return 1 if next(filter(None, formats), default) == "channels_first" else -1
+
+
 def _shape(tensor: Any) -> StaticShape:
     return tuple(getattr(tensor, "shape", ()))
 
@@ -96,9 +108,7 @@ def _channel_axis(model: keras.Model, shape: StaticShape) -> int:
         raise ValueError(f"model must take slices of one channel, got {shape}")
     if len(found) == 1:
         return found[0]
-    formats = (getattr(layer, "data_format", None) for layer in model.layers)
-    default = keras.config.image_data_format()
-    return 1 if next(filter(None, formats), default) == "channels_first" else -1
+    return axis_of_layers(model.layers)
 
 
 def _described(inputs: Any, output: Any) -> str:

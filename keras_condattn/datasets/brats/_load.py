@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from keras_condattn._brain import LEAST_BRAIN
 from keras_condattn._frame import Frame
 from keras_condattn.datasets._arguments import (
     check_one,
@@ -52,7 +53,7 @@ def load(
     size: int | tuple[int, int] | None = None,
     normalise: str | None = None,
     labels: bool = True,
-    least_brain: float = 0.02,
+    least_brain: float = LEAST_BRAIN,
     protocol: str = "folds",
     fold: int = 0,
     on_error: str = "raise",
@@ -166,7 +167,7 @@ def load_pictures(
     size: int | tuple[int, int] | None = None,
     normalise: str | None = None,
     labels: bool = True,
-    least_brain: float = 0.02,
+    least_brain: float = LEAST_BRAIN,
     on_error: str = "raise",
     cache: bool = False,
 ) -> Brains:
